@@ -1,0 +1,170 @@
+// The catalog: all metadata, in one SQLite database whose pages are sealed, over one connection.
+//
+// write() runs a function inside one transaction and commits it at once (synchronous=NORMAL: in the
+// kernel, so it survives kill -9 but not power loss); sync() makes everything committed before the
+// call durable, and is shared by all who wait (group commit). `publish`, if given, runs after a
+// successful COMMIT and before the connection lock is released: publication to memory happens in
+// commit order. It must not block, call the catalog, or take a lock that is ever held around a call
+// of the catalog.
+//
+// Functions given to read() and write() must not block on I/O of their own nor on locks held by
+// callers of the catalog. Any Error they return rolls the transaction back and is returned as it
+// is. Rows read are copies. Steps return at most limits::catalog_step_rows_max rows; no statement
+// stays open between steps.
+//
+// A failed WAL or database write or sync makes the catalog read-only until restart: write() and
+// sync() answer kReadOnly with the first failure's words; reads go on. kNoSpace at a write is not
+// such a failure: the transaction is rolled back, and the catalog goes on. SQLITE_BUSY cannot
+// happen: the store's lock file keeps others out. A page that fails authentication is kCorrupt for
+// the operation that needed it. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reelfs/base/disk.h"
+#include "reelfs/base/random.h"
+#include "reelfs/base/result.h"
+#include "reelfs/catalog/rows.h"
+#include "reelfs/crypto/page_seal.h"
+
+namespace reelfs::catalog {
+
+class Reader {
+  public:
+    virtual ~Reader() = default;
+
+    virtual Result<std::optional<NodeRow>> node(NodeId node) = 0;
+    virtual Result<std::optional<NodeId>> entry(NodeId parent, std::string_view name) = 0;
+    /// Entries with names greater than `after` (bytewise), in order, at most `limit`. Start with
+    /// "".
+    virtual Result<std::vector<EntryRow>> entries_after(NodeId parent, std::string_view after,
+                                                        int limit) = 0;
+    virtual Result<std::vector<EntryWithNode>> entries_with_nodes_after(NodeId parent,
+                                                                        std::string_view after,
+                                                                        int limit) = 0;
+    virtual Result<bool> has_entries(NodeId parent) = 0;
+    /// Slices of a file whose file_offset is >= `from`, in order, with their extents.
+    virtual Result<std::vector<SliceRow>> slices(NodeId node, std::uint64_t from, int limit) = 0;
+    virtual Result<std::optional<ExtentRow>> extent(ExtentId extent) = 0;
+    /// All extents located in a pack at or beyond `from`, with the node and file offset of a slice
+    /// that uses each.
+    struct PackExtent {
+        ExtentRow extent;
+        NodeId node;
+        std::uint64_t file_offset = 0;
+    };
+    virtual Result<std::vector<PackExtent>> extents_in_pack(const PackId& pack, std::uint64_t from,
+                                                            int limit) = 0;
+    /// The sealed bytes of an inline extent.
+    virtual Result<std::vector<std::byte>> inline_bytes(ExtentId extent) = 0;
+
+    virtual Result<std::optional<std::vector<std::byte>>> xattr(NodeId node,
+                                                                std::string_view name) = 0;
+    virtual Result<std::vector<std::string>> xattr_names(NodeId node) = 0;
+
+    virtual Result<std::optional<ContainerRow>> container(ContainerId container) = 0;
+    virtual Result<std::vector<ContainerRow>> containers() = 0;
+    virtual Result<std::vector<PackRow>> packs() = 0;
+    virtual Result<std::optional<PackRow>> pack(const PackId& pack) = 0;
+    virtual Result<std::vector<FreedRow>> freed(int limit) = 0;
+    /// Nodes with links == 0, by id, greater than `after`.
+    virtual Result<std::vector<NodeId>> orphans(NodeId after, int limit) = 0;
+    virtual Result<std::optional<std::string>> setting(std::string_view name) = 0;
+    /// Rows by kind, for status and for bounds in tests.
+    struct Counts {
+        std::uint64_t nodes = 0, extents = 0, packs = 0;
+    };
+    virtual Result<Counts> counts() = 0;
+};
+
+class Writer : public Reader {
+  public:
+    virtual Result<void> insert_node(const NodeRow& row) = 0;
+    virtual Result<void> update_node(const NodeRow& row) = 0;  // kStale when the row is gone
+    virtual Result<void> delete_node(
+        NodeId node) = 0;  // and its xattrs; slices must be gone already
+    virtual Result<void> insert_entry(NodeId parent, const EntryRow& row) = 0;  // kExists
+    virtual Result<void> replace_entry(NodeId parent, const EntryRow& row) = 0;
+    virtual Result<void> delete_entry(NodeId parent, std::string_view name) = 0;  // kNotFound
+    virtual Result<void> insert_slice(NodeId node, const Slice& slice) = 0;
+    virtual Result<void> delete_slice(NodeId node, std::uint64_t file_offset) = 0;
+    /// `inline_bytes` exactly when row.location has no pack. Adds to the pack's live bytes.
+    virtual Result<void> insert_extent(const ExtentRow& row, std::optional<Bytes> inline_bytes) = 0;
+    /// Takes the row away (not its room: insert_freed says what to give back).
+    virtual Result<void> delete_extent(ExtentId extent) = 0;
+    virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value) = 0;
+    virtual Result<void> delete_xattr(NodeId node, std::string_view name) = 0;  // kNoAttribute
+    virtual Result<void> insert_container(const ContainerRow& row) = 0;
+    virtual Result<void> delete_container(ContainerId container) = 0;
+    virtual Result<void> insert_pack(const PackRow& row) = 0;
+    virtual Result<void> update_pack(const PackId& pack, PackState state,
+                                     std::uint64_t durable_end) = 0;
+    virtual Result<void> delete_pack(const PackId& pack) = 0;
+    /// Queues a range to be given back once this transaction is durable; takes it off the pack's
+    /// live bytes.
+    virtual Result<void> insert_freed(const FreedRange& range) = 0;
+    virtual Result<void> delete_freed(std::uint64_t row) = 0;
+    virtual Result<void> set_setting(std::string_view name, std::string_view value) = 0;
+};
+
+struct Options {
+    std::string directory;  // holds catalog.db and catalog.db-wal; made if absent
+    std::size_t cache_bytes = 32u << 20;
+};
+
+struct Opened {
+    bool created = false;
+    bool clean = false;  // the last stop called close(); otherwise recovery must run before serving
+    /// What the log looked like, when it did not end cleanly; for the log and `reelfs status`.
+    /// Empty otherwise.
+    std::string log_report;
+};
+
+struct CatalogStats {
+    std::uint64_t transactions = 0, reads = 0, syncs = 0, checkpoints = 0;
+    std::uint64_t checkpoint_ns_last = 0;
+    std::uint64_t log_bytes = 0;  // written since the last checkpoint
+};
+
+enum class Lease { kNodeIds, kExtentIds, kContainerIds };
+
+class Catalog {
+  public:
+    virtual ~Catalog() = default;
+
+    virtual Result<void> read(const std::function<Result<void>(Reader&)>& body) = 0;
+    virtual Result<void> write(const std::function<Result<void>(Writer&)>& body,
+                               const std::function<void()>& publish = {}) = 0;
+    /// Everything committed before this call is durable on success.
+    virtual Result<void> sync() = 0;
+    /// Reserves `count` ids, never handed out before, durably; returns the first. From 2 for nodes,
+    /// 1 otherwise.
+    virtual Result<std::uint64_t> lease(Lease kind, std::uint64_t count) = 0;
+    /// Moves the log into the database. The caller has made every pack durable that committed rows
+    /// name (a barrier) first.
+    virtual Result<void> checkpoint() = 0;
+    /// Checkpoints, marks the stop as clean, and closes. The caller has run a barrier. No call may
+    /// follow.
+    virtual Result<void> close() = 0;
+    virtual CatalogStats stats() const = 0;
+    virtual bool read_only() const = 0;
+};
+
+struct OpenResult {
+    std::unique_ptr<Catalog> catalog;
+    Opened opened;
+};
+
+/// Opens or creates. kCorrupt when durable commits are damaged (the log is copied aside first, the
+/// error says where), kNewerFormat, kWrongKey never (a wrong key is found at the keyring). `disk`
+/// and `random` outlive it.
+Result<OpenResult> open_catalog(Disk& disk, Random& random, crypto::SecretKey page_key,
+                                const Options& options);
+
+}  // namespace reelfs::catalog

@@ -1,0 +1,75 @@
+// What the catalog keeps, as values. Schema: src/catalog/schema.sql.h and man/reelfs-format.5,
+// "Catalog".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reelfs/model/attributes.h"
+#include "reelfs/model/extent.h"
+
+namespace reelfs::catalog {
+
+struct NodeRow {
+    Attributes
+        attributes;  // links == 0: an orphan, removed at the next start or when its last user goes
+    ETag etag;       // none() while growing and for what is not a file
+    NodeId parent;   // directories only: where ".." leads; the root's is itself
+    bool implicit_folder =
+        false;  // made by an HTTP PUT; disappears when emptied through HTTP or expiry
+    bool has_xattrs = false;
+    std::string symlink_target;
+};
+
+struct EntryRow {
+    std::string name;
+    NodeId node;
+    NodeType type = NodeType::kFile;
+};
+
+struct EntryWithNode {
+    std::string name;
+    NodeRow node;
+};
+
+struct ExtentRow {
+    ExtentShape shape;
+    Location location;
+};
+
+struct SliceRow {
+    Slice slice;
+    ExtentRow extent;
+};
+
+struct XattrRow {
+    std::string name;
+    std::vector<std::byte> value;
+};
+
+struct ContainerRow {
+    ContainerId container;
+    NodeId root;  // its name is the entry of kRootNode that leads here
+    std::uint8_t block_shift = 0;
+    Timestamp created;
+    std::string endpoint_id;  // 14 of [a-z0-9], first a letter: the host label of its data endpoint
+    std::string profile;      // "" or "mediastore"
+};
+
+enum class PackState : std::uint8_t { kOpen = 1, kClosed = 2 };
+
+struct PackRow {
+    PackId pack;
+    ContainerId container;
+    PackState state = PackState::kOpen;
+    std::uint64_t durable_end = 0;  // bytes below were synced before this row was committed
+    std::int64_t live_bytes = 0;    // sum of extent lengths placed, less ranges freed
+};
+
+struct FreedRow {
+    std::uint64_t row = 0;
+    FreedRange range;
+};
+
+}  // namespace reelfs::catalog

@@ -1,0 +1,236 @@
+// The tree: what every door calls. POSIX semantics of names, attributes and content over catalog
+// and content; permission bits are the kernel's business on the mount (default_permissions) and
+// policy's over HTTP.
+//
+// Threads: every call is thread-safe and may block on disk, so network threads go through a pool.
+// No callback of the caller's runs under a lock of the tree. Ownership: handles (OpenFile,
+// OpenDirectory, ObjectReader) are shared_ptr; they pin what they refer to, also after it was
+// unlinked or replaced. Errors are those of POSIX for the operation (see base/error.h).
+//
+// Durability: metadata operations and flush() survive kill -9 when they return; fsync(), sync()
+// survive power loss.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reelfs/base/bytes.h"
+#include "reelfs/base/result.h"
+#include "reelfs/model/attributes.h"
+#include "reelfs/model/caller.h"
+#include "reelfs/model/names.h"
+#include "reelfs/model/principal.h"
+
+namespace reelfs::core {
+
+class OpenFile;       // a file opened for reading, writing or both
+class OpenDirectory;  // a position-keeping listing
+
+struct OpenFlags {
+    bool read = false;
+    bool write = false;
+    bool append = false;
+    bool truncate = false;
+    bool sync = false;  // O_SYNC or O_DSYNC: every write is an fsync
+};
+
+/// What to change; absent means keep. Times: a value, or now.
+struct AttributeChange {
+    std::optional<std::uint32_t> mode;
+    std::optional<std::uint32_t> uid;
+    std::optional<std::uint32_t> gid;
+    std::optional<std::uint64_t> size;
+    std::optional<Timestamp> accessed;
+    std::optional<Timestamp> modified;
+    bool accessed_now = false;
+    bool modified_now = false;
+};
+
+struct Created {
+    Attributes attributes;
+    std::shared_ptr<OpenFile> file;
+};
+
+struct NewNode {
+    NodeType type = NodeType::kFile;
+    std::uint32_t mode = 0;    // permission bits; the umask has been applied
+    std::uint64_t device = 0;  // device nodes
+};
+
+enum class RenameMode { kReplace, kNoReplace, kExchange };
+enum class XattrMode { kSet, kCreate, kReplace };
+enum class SeekTo { kData, kHole };
+enum class AllocateMode { kAllocate, kKeepSize, kPunchHole, kZeroRange, kZeroRangeKeepSize };
+
+struct Space {
+    std::uint64_t total_bytes = 0;
+    std::uint64_t free_bytes = 0;
+    std::uint64_t nodes = 0;
+};
+
+struct ContainerInfo {
+    ContainerId container;
+    std::string name;
+    NodeId root;
+    Timestamp created;
+    std::uint32_t block_bytes = 0;
+    std::string endpoint_id;
+    std::string profile;
+};
+
+struct ContainerOptions {
+    std::uint32_t mode = 0755;
+    std::optional<std::uint32_t> block_bytes;
+    std::string profile;
+};
+
+/// Told after a change has been published through a door other than the one that listens, outside
+/// all locks, in order. Implemented by the mount, which invalidates the kernel's caches. Must not
+/// call the tree.
+class ChangeListener {
+  public:
+    virtual ~ChangeListener() = default;
+    virtual void entry_changed(NodeId parent, std::string_view name) = 0;
+    virtual void content_changed(NodeId node) = 0;
+};
+
+/// What HTTP reads: one version of one file. For a finished file: a snapshot whose bytes never
+/// change while it is held. For a growing one: the file as it grows.
+class ObjectReader {
+  public:
+    virtual ~ObjectReader() = default;
+
+    struct State {
+        std::uint64_t size = 0;  // bytes readable now
+        bool growing = false;    // more may come
+        bool cut =
+            false;  // published bytes changed, or the writer failed: end this response abnormally
+    };
+    virtual const Attributes& attributes() const = 0;  // as of the open
+    virtual ETag etag() const = 0;                     // none() while growing
+    virtual std::string mime_type() const = 0;         // user.mime_type, or ""
+    virtual State state() const = 0;
+    /// Bytes [offset, offset + n) that exist; n < out.size() only at the present end. May block on
+    /// disk. kCancelled once cut.
+    virtual Result<std::size_t> read(std::uint64_t offset, MutableBytes out) = 0;
+    /// Copies from memory only: nothing when any byte is not in memory. Never blocks.
+    virtual std::optional<std::size_t> read_cached(std::uint64_t offset, MutableBytes out) = 0;
+    /// Calls `wake` once, from any thread, when state().size exceeds `size`, or growing ended, or
+    /// it was cut; at once if so already. Dropping the returned token cancels (after the drop has
+    /// returned `wake` does not run).
+    virtual std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) = 0;
+};
+
+class Tree {
+  public:
+    virtual ~Tree() = default;
+
+    // Names
+    virtual Result<Attributes> lookup(NodeId parent, std::string_view name) = 0;
+    virtual Result<Attributes> attributes(NodeId node) = 0;
+    virtual Result<NodeId> parent_of(NodeId directory) = 0;
+    /// Follows names from `from`; symlinks are not followed.
+    virtual Result<Attributes> resolve(NodeId from, const Components& path) = 0;
+    virtual Result<Attributes> make_directory(const Caller& caller, NodeId parent,
+                                              std::string_view name, std::uint32_t mode) = 0;
+    /// A file, FIFO, socket or device.
+    virtual Result<Attributes> make_node(const Caller& caller, NodeId parent, std::string_view name,
+                                         const NewNode& what) = 0;
+    virtual Result<Attributes> make_symlink(const Caller& caller, NodeId parent,
+                                            std::string_view name, std::string_view target) = 0;
+    /// Creates and opens; kExists when the name is taken.
+    virtual Result<Created> create(const Caller& caller, NodeId parent, std::string_view name,
+                                   std::uint32_t mode, OpenFlags flags) = 0;
+    virtual Result<Attributes> link(NodeId node, NodeId parent, std::string_view name) = 0;
+    virtual Result<void> unlink(NodeId parent, std::string_view name) = 0;
+    virtual Result<void> remove_directory(NodeId parent, std::string_view name) = 0;
+    virtual Result<void> rename(NodeId source_parent, std::string_view source_name,
+                                NodeId target_parent, std::string_view target_name,
+                                RenameMode mode) = 0;
+    virtual Result<std::string> read_link(NodeId node) = 0;
+    /// `file` when the change came through an open handle (ftruncate).
+    virtual Result<Attributes> change(const Caller& caller, NodeId node,
+                                      const AttributeChange& change) = 0;
+
+    // Directories. Offsets are positions after an entry; 0 is the start. "." and ".." are entries
+    // of the listing.
+    struct Listed {
+        std::string_view name;
+        NodeId node;
+        NodeType type;
+        std::uint64_t next_offset;
+        const Attributes* attributes;  // null for "." and "..", and when not asked for
+    };
+    virtual Result<std::shared_ptr<OpenDirectory>> open_directory(NodeId node) = 0;
+    /// Calls `take` for entries from `offset` on until it returns false or the end is reached.
+    virtual Result<void> list(OpenDirectory& directory, std::uint64_t offset, bool with_attributes,
+                              const std::function<bool(const Listed&)>& take) = 0;
+
+    // Content
+    virtual Result<std::shared_ptr<OpenFile>> open(NodeId node, OpenFlags flags) = 0;
+    virtual NodeId node_of(const OpenFile& file) const = 0;
+    /// Up to out.size() bytes; fewer only at the end of the file.
+    virtual Result<std::size_t> read(OpenFile& file, std::uint64_t offset, MutableBytes out) = 0;
+    virtual Result<void> write(const Caller& caller, OpenFile& file, std::uint64_t offset,
+                               Bytes bytes) = 0;
+    /// For each close(2): what was written through this handle survives kill -9 afterwards, or the
+    /// error is told here.
+    virtual Result<void> flush(OpenFile& file) = 0;
+    virtual Result<void> fsync(OpenFile& file) = 0;
+    /// The last reference is gone. The handle must not be used after.
+    virtual void release(std::shared_ptr<OpenFile> file) = 0;
+    virtual Result<void> allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
+                                  std::uint64_t length) = 0;
+    virtual Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) = 0;
+    virtual Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
+                                             std::uint64_t source_offset, OpenFile& target,
+                                             std::uint64_t target_offset, std::uint64_t length) = 0;
+
+    // Extended attributes
+    virtual Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) = 0;
+    virtual Result<std::vector<std::string>> list_xattrs(NodeId node) = 0;
+    virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
+                                   XattrMode mode) = 0;
+    virtual Result<void> remove_xattr(NodeId node, std::string_view name) = 0;
+
+    // The whole
+    virtual Result<Space> space() = 0;
+    /// fsync of a directory: its entries and everything committed before are durable.
+    virtual Result<void> sync_metadata() = 0;
+    /// Everything acknowledged so far, through any door, is durable.
+    virtual Result<void> sync() = 0;
+
+    // Containers
+    virtual Result<ContainerInfo> create_container(const Caller& caller, std::string_view name,
+                                                   const ContainerOptions& options) = 0;
+    virtual Result<std::vector<ContainerInfo>> containers() = 0;
+    virtual Result<ContainerInfo> container(std::string_view name) = 0;
+    virtual Result<void> delete_container(std::string_view name) = 0;
+
+    // Objects over HTTP
+    /// Resolves, decides (policy), opens. Symlinks as the design says (relative, inside the
+    /// container, at most 8 hops). kAccessDenied whether or not it exists when the peer may not;
+    /// kNotFound (also for what is no file); kLoop.
+    virtual Result<std::shared_ptr<ObjectReader>> open_object(const AnonymousPeer& peer,
+                                                              std::string_view container,
+                                                              const Components& path) = 0;
+
+    /// At most one listener per door; null takes it away. Called before serving and after.
+    virtual void set_change_listener(ChangeListener* listener) = 0;
+
+    /// Numbers for /metrics: name, help, value. Cheap.
+    struct Gauge {
+        std::string_view name;
+        std::string_view help;
+        double value;
+        bool counter;
+    };
+    virtual std::vector<Gauge> gauges() const = 0;
+};
+
+}  // namespace reelfs::core

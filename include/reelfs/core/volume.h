@@ -1,0 +1,74 @@
+// A store, opened: keyring, catalog, packs, recovery, background work, and the tree over them.
+//
+//     STORE/lock            held by the one process that serves it; says who
+//     STORE/keyring         and one copy in each further zone
+//     STORE/catalog/        catalog.db, catalog.db-wal
+//     STORE/packs/          zone 0's packs
+//     STORE/reserve         room kept for deletes and checkpoints on a full disk
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reelfs/base/clock.h"
+#include "reelfs/base/disk.h"
+#include "reelfs/base/random.h"
+#include "reelfs/core/tree.h"
+#include "reelfs/crypto/keyring.h"
+
+namespace reelfs::core {
+
+struct CreateOptions {
+    std::string directory;              // absolute; made if absent; must be empty otherwise
+    std::vector<std::string> zones;     // further directories, absolute
+    std::uint32_t block_bytes = 16384;  // default for new containers
+    crypto::Unlock unlock;
+    crypto::PassphraseCost passphrase_cost;
+};
+
+struct CreatedStore {
+    StoreId id;
+    crypto::RecoveryKey recovery_key;  // print once, then forget
+};
+
+struct OpenOptions {
+    std::string directory;  // absolute
+    crypto::Unlock unlock;
+    bool read_only = false;
+    std::size_t memory_bytes = 512u << 20;
+    std::int64_t background_barrier_ms = 3000;  // 0: none (tests)
+};
+
+struct Environment {
+    Disk& disk;
+    Random& random;
+    Clock& clock;
+};
+
+class Volume {
+  public:
+    virtual ~Volume() = default;
+    virtual Tree& tree() = 0;
+    virtual StoreId id() const = 0;
+    /// Why this volume no longer accepts writes, or "".
+    virtual std::string degraded() const = 0;
+    /// What recovery and the log had to say at open; one line each.
+    virtual std::vector<std::string> open_report() const = 0;
+    virtual const std::vector<crypto::Zone>& zones() const = 0;
+    /// Flushes, barrier, checkpoint, closes. Bounded by the disk only. After it only the destructor
+    /// may be called.
+    virtual Result<void> close() = 0;
+};
+
+/// Errors: kExists (a store or other files are there), kInvalid, kIo ...
+Result<CreatedStore> create_store(const Environment& environment, const CreateOptions& options);
+/// The store's id without a key. kNotFound when `directory` holds no store.
+Result<StoreId> identify_store(Disk& disk, const std::string& directory);
+/// Opens and recovers. kBusy naming the holder is the lock's owner's to tell (app/store_lock.h);
+/// the caller holds the lock.
+Result<std::unique_ptr<Volume>> open_store(const Environment& environment,
+                                           const OpenOptions& options);
+
+}  // namespace reelfs::core

@@ -1,0 +1,45 @@
+// What a node is, as stat(2) sees it. Values only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "reelfs/base/clock.h"
+#include "reelfs/model/ids.h"
+
+namespace reelfs {
+
+enum class NodeType : std::uint8_t {
+    kFile = 1,
+    kDirectory = 2,
+    kSymlink = 3,
+    kFifo = 4,
+    kSocket = 5,
+    kCharDevice = 6,
+    kBlockDevice = 7,
+};
+
+struct Attributes {
+    NodeId node;
+    std::uint64_t generation = 1;
+    ContainerId container;
+    NodeType type = NodeType::kFile;
+    std::uint32_t mode = 0;  // permission bits with suid, sgid, sticky: 07777
+    std::uint32_t links = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::uint64_t device = 0;           // for device nodes, as dev_t
+    std::uint64_t size = 0;             // bytes
+    std::uint64_t allocated_bytes = 0;  // st_blocks * 512
+    Timestamp accessed;
+    Timestamp modified;
+    Timestamp changed;
+    Timestamp created;
+    std::optional<Timestamp> expires;
+
+    bool is_directory() const { return type == NodeType::kDirectory; }
+    bool is_file() const { return type == NodeType::kFile; }
+    bool operator==(const Attributes&) const = default;
+};
+
+}  // namespace reelfs

@@ -1,0 +1,77 @@
+// Every bound in one place, with its unit, and the relations between them asserted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace reelfs::limits {
+
+inline constexpr std::size_t KiB = 1024;
+inline constexpr std::size_t MiB = 1024 * KiB;
+inline constexpr std::size_t GiB = 1024 * MiB;
+
+// Names and values
+inline constexpr std::size_t name_bytes_max = 255;
+inline constexpr std::size_t symlink_bytes_max = 4095;
+inline constexpr std::size_t xattr_name_bytes_max = 255;
+inline constexpr std::size_t xattr_value_bytes_max = 64 * KiB;
+inline constexpr std::size_t xattr_list_bytes_max = 64 * KiB;
+inline constexpr std::uint32_t link_count_max = 65'000;
+inline constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 60;
+
+// Blocks, extents, packs
+inline constexpr unsigned block_shift_min = 12;      // 4 KiB
+inline constexpr unsigned block_shift_default = 14;  // 16 KiB
+inline constexpr unsigned block_shift_max = 20;      // 1 MiB
+inline constexpr std::size_t extent_bytes_max = 8 * MiB;
+inline constexpr std::size_t pack_alignment = 4 * KiB;
+inline constexpr std::uint64_t shared_pack_bytes_max = 256 * MiB;
+/// A writer that has sealed this much gets a pack to itself.
+inline constexpr std::uint64_t own_pack_from_bytes = 8 * MiB;
+/// A sealed extent of at most this many bytes lives in the catalog.
+inline constexpr std::size_t inline_extent_bytes_max = 8 * KiB;
+/// Inline bytes a file may gather before they move to a pack.
+inline constexpr std::uint64_t inline_file_bytes_max = 64 * KiB;
+
+// Memory (bytes), all within memory_bytes_default
+inline constexpr std::size_t memory_bytes_default = 512 * MiB;
+inline constexpr std::size_t dirty_bytes_default = 128 * MiB;
+inline constexpr std::size_t block_cache_bytes_default = 160 * MiB;
+inline constexpr std::size_t catalog_cache_bytes_default = 32 * MiB;
+inline constexpr std::size_t node_cache_entries_max = 32'768;
+
+// Barriers and checkpoints
+inline constexpr std::int64_t background_barrier_ms = 3'000;
+inline constexpr std::uint64_t background_barrier_bytes = 256 * MiB;
+inline constexpr std::uint64_t wal_checkpoint_bytes = 4 * MiB;
+inline constexpr std::uint64_t wal_checkpoint_forced_bytes = 16 * MiB;
+inline constexpr std::uint64_t reserve_file_bytes = 16 * MiB;
+inline constexpr int catalog_step_rows_max = 256;
+
+// FUSE
+inline constexpr std::size_t fuse_request_bytes_max = 1 * MiB;
+inline constexpr unsigned fuse_threads = 8;
+
+// HTTP
+inline constexpr std::size_t http_head_bytes_max = 32 * KiB;
+inline constexpr std::size_t http_target_bytes_max = 8 * KiB;
+inline constexpr std::size_t http_chunk_extension_bytes_max = 4 * KiB;
+inline constexpr std::int64_t http_head_ms = 20'000;
+inline constexpr std::int64_t http_idle_ms = 75'000;
+inline constexpr std::int64_t http_stall_ms = 60'000;
+inline constexpr std::size_t http_connections_max = 16'384;
+inline constexpr std::size_t http_ranges_max = 16;
+inline constexpr std::size_t http_window_bytes = 1 * MiB;
+inline constexpr std::size_t http_bytes_in_flight_max = 64 * MiB;
+inline constexpr std::int64_t follow_idle_ms = 30'000;
+inline constexpr unsigned http_pool_threads = 4;
+inline constexpr int symlink_hops_max = 8;
+
+static_assert(dirty_bytes_default + block_cache_bytes_default + catalog_cache_bytes_default +
+                  http_bytes_in_flight_max <
+              memory_bytes_default);
+static_assert(extent_bytes_max % (std::size_t{1} << block_shift_max) == 0);
+static_assert(inline_extent_bytes_max < own_pack_from_bytes);
+static_assert(wal_checkpoint_bytes < wal_checkpoint_forced_bytes);
+
+}  // namespace reelfs::limits

@@ -1,0 +1,77 @@
+// Where sealed bytes live: append-only packs of extents. The store knows no keys and no names; it
+// never overwrites a byte that was put, never appends to an extent, and makes durable only what
+// sync() says.
+//
+// Contract, checked for every implementation by tests/store/conformance.h:
+//  1. What put() returned can be read at once, by the same Location, until it is freed or its pack
+//  removed.
+//  2. After sync(pack) returned end E, every put into that pack that had returned a location ending
+//  at or below
+//     E before sync began survives power loss. Bytes beyond E may be missing, zero or torn: never
+//     promised.
+//  3. A failed sync() is final: the pack takes no further put (kIo) and is never synced again; what
+//  lay below the
+//     durable end before stays readable.
+//  4. free() gives 4 KiB-aligned insides of ranges back; reading them afterwards is undefined but
+//  harmless. A store that cannot
+//     punch answers kUnsupported, and the room returns when the pack is removed.
+//  5. A pack that was open when the process stopped is never put to again (open_pack makes a new
+//  one).
+//  6. remove_pack of an absent pack is kNotFound. A pack id that list() shows but the catalog does
+//  not know is set aside, not
+//     removed (set_aside).
+// All calls are thread-safe; puts into one pack may run at once and may finish in any order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "reelfs/base/bytes.h"
+#include "reelfs/base/result.h"
+#include "reelfs/model/extent.h"
+#include "reelfs/model/ids.h"
+
+namespace reelfs::store {
+
+struct PackInfo {
+    PackId pack;
+    ZoneId zone;
+    std::uint64_t bytes = 0;  // length of the file
+};
+
+struct StoreSpace {
+    std::uint64_t total_bytes = 0;
+    std::uint64_t free_bytes = 0;
+};
+
+class ExtentStore {
+  public:
+    virtual ~ExtentStore() = default;
+
+    /// A new, empty pack with a fresh random name, in the zone with most room. Its directory entry
+    /// is durable no later than the first sync() that relies on it.
+    virtual Result<PackId> open_pack(ContainerId owner) = 0;
+    /// Appends `pieces` back to back at the next 4 KiB boundary. kNoSpace when the zone is full:
+    /// nothing was put, the pack stays usable. kIo: nothing was put, the region is abandoned.
+    virtual Result<Location> put(const PackId& pack, std::span<const Bytes> pieces) = 0;
+    /// Fills `out` from location.offset + `skip`. kCorrupt when the pack is shorter, kNotFound when
+    /// it is absent.
+    virtual Result<void> read(const Location& location, std::uint64_t skip, MutableBytes out) = 0;
+    /// Hints that these bytes will be read soon.
+    virtual void will_need(const Location& location, std::uint64_t skip, std::uint64_t length) = 0;
+    /// Returns the durable end: an offset in the pack (see 2).
+    virtual Result<std::uint64_t> sync(const PackId& pack) = 0;
+    /// No further puts; the file stays. Does not sync.
+    virtual Result<void> close_pack(const PackId& pack) = 0;
+    virtual Result<void> free(const FreedRange& range) = 0;
+    virtual Result<void> remove_pack(const PackId& pack) = 0;
+    virtual Result<void> set_aside(const PackId& pack) = 0;
+    /// Before recovery reads a pack: sync it and drop its cached pages, so that what is read is
+    /// what is on the disk.
+    virtual Result<void> settle(const PackId& pack) = 0;
+    virtual Result<std::vector<PackInfo>> list() = 0;
+    /// Over all zones; each volume counted once.
+    virtual Result<StoreSpace> space() = 0;
+};
+
+}  // namespace reelfs::store

@@ -1,0 +1,217 @@
+// Disk on the machine's file system. EINTR is retried because the call did nothing; no other error
+// is.
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "reelfs/base/disk.h"
+#include "reelfs/base/fd.h"
+
+namespace reelfs {
+
+namespace {
+
+class PosixFile final : public File {
+  public:
+    PosixFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+    Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) const override {
+        std::size_t total = 0;
+        while (total < out.size()) {
+            ssize_t n = ::pread(fd_.get(), out.data() + total, out.size() - total,
+                                static_cast<off_t>(offset + total));
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) return Error::from_errno(errno, "read " + path_);
+            if (n == 0) break;
+            total += static_cast<std::size_t>(n);
+        }
+        return total;
+    }
+
+    Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) override {
+        std::vector<iovec> vectors;
+        vectors.reserve(pieces.size());
+        for (Bytes piece : pieces) {
+            if (piece.empty()) continue;
+            vectors.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+        }
+        std::size_t first = 0;
+        while (first < vectors.size()) {
+            int count = static_cast<int>(std::min<std::size_t>(vectors.size() - first, IOV_MAX));
+            ssize_t n = ::pwritev(fd_.get(), &vectors[first], count, static_cast<off_t>(offset));
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) return Error::from_errno(errno, "write " + path_);
+            offset += static_cast<std::uint64_t>(n);
+            auto left = static_cast<std::size_t>(n);
+            while (first < vectors.size() && left >= vectors[first].iov_len)
+                left -= vectors[first++].iov_len;
+            if (left > 0) {
+                vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base) + left;
+                vectors[first].iov_len -= left;
+            }
+        }
+        return done();
+    }
+
+    Result<void> sync() override {
+        while (::fdatasync(fd_.get()) != 0) {
+            if (errno != EINTR) return Error::from_errno(errno, "sync " + path_);
+        }
+        return done();
+    }
+
+    Result<std::uint64_t> size() const override {
+        struct stat status {};
+        if (::fstat(fd_.get(), &status) != 0) return Error::from_errno(errno, "stat " + path_);
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+
+    Result<void> truncate(std::uint64_t size) override {
+        if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0)
+            return Error::from_errno(errno, "truncate " + path_);
+        return done();
+    }
+
+    Result<void> punch(std::uint64_t offset, std::uint64_t length) override {
+        if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                        static_cast<off_t>(offset), static_cast<off_t>(length)) != 0)
+            return Error::from_errno(errno, "punch " + path_);
+        return done();
+    }
+
+    Result<void> allocate(std::uint64_t offset, std::uint64_t length) override {
+        int error =
+            ::posix_fallocate(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length));
+        if (error != 0) return Error::from_errno(error, "allocate " + path_);
+        return done();
+    }
+
+    void drop_cache() override { ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+    void will_need(std::uint64_t offset, std::uint64_t length) override {
+        ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                        POSIX_FADV_WILLNEED);
+    }
+
+  private:
+    const Fd fd_;
+    const std::string path_;
+};
+
+int flags_of(OpenMode mode) {
+    switch (mode) {
+        case OpenMode::kRead:
+            return O_RDONLY;
+        case OpenMode::kReadWrite:
+            return O_RDWR;
+        case OpenMode::kCreate:
+            return O_RDWR | O_CREAT;
+        case OpenMode::kCreateNew:
+            return O_RDWR | O_CREAT | O_EXCL;
+    }
+    return O_RDONLY;
+}
+
+std::string directory_of(const std::string& path) {
+    std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, OpenMode mode) {
+    Fd fd(::open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0600));
+    if (!fd) return Error::from_errno(errno, "open " + path);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
+}
+
+Result<bool> PosixDisk::exists(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return Error::from_errno(errno, "stat " + path);
+}
+
+Result<void> PosixDisk::make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return Error::from_errno(errno, "mkdir " + path);
+    return done();
+}
+
+Result<std::vector<std::string>> PosixDisk::list(const std::string& path) {
+    std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+    if (!directory) return Error::from_errno(errno, "list " + path);
+    std::vector<std::string> names;
+    while (true) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr && errno != 0) return Error::from_errno(errno, "list " + path);
+        if (entry == nullptr) return names;
+        std::string_view name = entry->d_name;
+        if (name != "." && name != "..") names.emplace_back(name);
+    }
+}
+
+Result<void> PosixDisk::rename(const std::string& source, const std::string& target) {
+    if (::rename(source.c_str(), target.c_str()) != 0)
+        return Error::from_errno(errno, "rename " + source + " to " + target);
+    return done();
+}
+
+Result<void> PosixDisk::remove(const std::string& path) {
+    if (::unlink(path.c_str()) != 0) return Error::from_errno(errno, "remove " + path);
+    return done();
+}
+
+Result<void> PosixDisk::remove_directory(const std::string& path) {
+    if (::rmdir(path.c_str()) != 0) return Error::from_errno(errno, "rmdir " + path);
+    return done();
+}
+
+Result<void> PosixDisk::sync_directory(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return Error::from_errno(errno, "open " + path);
+    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, "sync " + path);
+    return done();
+}
+
+Result<DiskSpace> PosixDisk::space(const std::string& path) {
+    struct statvfs volume {};
+    struct stat status {};
+    if (::statvfs(path.c_str(), &volume) != 0 || ::stat(path.c_str(), &status) != 0)
+        return Error::from_errno(errno, "statvfs " + path);
+    return DiskSpace{.total_bytes = std::uint64_t{volume.f_blocks} * volume.f_frsize,
+                     .free_bytes = std::uint64_t{volume.f_bavail} * volume.f_frsize,
+                     .device = status.st_dev};
+}
+
+Result<std::vector<std::byte>> read_file(Disk& disk, const std::string& path, std::size_t limit) {
+    RF_TRY(auto file, disk.open(path, OpenMode::kRead));
+    RF_TRY(std::uint64_t size, file->size());
+    if (size > limit) return Error(Errc::kTooBig, path + " is larger than it can be");
+    std::vector<std::byte> content(size);
+    RF_TRY(std::size_t n, file->read_at(0, content));
+    content.resize(n);
+    return content;
+}
+
+Result<void> replace_file(Disk& disk, const std::string& path, Bytes content) {
+    const std::string fresh = path + ".new";
+    if (auto removed = disk.remove(fresh); !removed && removed.error().code() != Errc::kNotFound)
+        return std::move(removed).error();
+    {
+        RF_TRY(auto file, disk.open(fresh, OpenMode::kCreateNew));
+        RF_CHECK(file->write_at(0, content));
+        RF_CHECK(file->sync());
+    }
+    RF_CHECK(disk.rename(fresh, path));
+    return disk.sync_directory(directory_of(path));
+}
+
+}  // namespace reelfs
