@@ -1,0 +1,51 @@
+// The HTTP door: the tree over HTTP/1.1, in this process. Two listeners of one server: the public
+// one and the admin one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "reelfs/base/clock.h"
+#include "reelfs/base/metrics.h"
+#include "reelfs/base/result.h"
+#include "reelfs/core/tree.h"
+
+namespace reelfs::http {
+
+/// "127.0.0.1:8787", "[::1]:8787", "localhost:0". Port 0: any free one.
+struct Endpoint {
+    std::string address;
+    std::uint16_t port = 0;
+};
+Result<Endpoint> parse_endpoint(std::string_view text);
+bool is_loopback(const Endpoint& endpoint);
+
+struct ServerOptions {
+    std::optional<Endpoint> http;  // public; refused (kInvalid, with the reason) off loopback until
+                                   // authentication exists
+    std::optional<Endpoint> admin;          // /healthz, /readyz, /metrics
+    std::function<std::string()> degraded;  // why the store is not fully usable, or "" (for readyz)
+    std::function<std::string()>
+        extra_metrics;  // further Prometheus text, from the owner of the process; may be empty
+};
+
+class Server {
+  public:
+    virtual ~Server() = default;
+    /// The addresses bound, with real ports.
+    virtual std::optional<Endpoint> http() const = 0;
+    virtual std::optional<Endpoint> admin() const = 0;
+    /// Stops accepting, lets responses in flight finish for at most `grace_ms`, cuts the rest by
+    /// reset, joins its threads.
+    virtual void stop(std::int64_t grace_ms) = 0;
+};
+
+/// Binds and serves on threads of its own. `tree`, `clock`, `metrics` outlive it. kBusy names the
+/// address that is taken.
+Result<std::unique_ptr<Server>> start_server(core::Tree& tree, const Clock& clock, Metrics& metrics,
+                                             const ServerOptions& options);
+
+}  // namespace reelfs::http
