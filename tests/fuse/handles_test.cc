@@ -28,7 +28,9 @@ TEST(Handles, NeverGiveAStaleNumberAnotherObject) {
         ASSERT_TRUE(number);
         EXPECT_TRUE(seen.insert(*number).second) << "the number was given out before";
         for (std::uint64_t stale : seen) {
-            if (stale != *number) EXPECT_FALSE(table.find(stale));
+            if (stale != *number) {
+                EXPECT_FALSE(table.find(stale));
+            }
         }
         table.take(*number);
     }

@@ -62,7 +62,9 @@ TEST(InitPatch, TakesNoOtherRequestAndNoShortOne) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
         auto offer = parse_init_request(Bytes(whole).first(size));
         EXPECT_EQ(offer.has_value(), size >= 56) << size;
-        if (offer && size < 60) EXPECT_EQ(offer->flags >> 32, 0u);
+        if (offer && size < 60) {
+            EXPECT_EQ(offer->flags >> 32, 0u);
+        }
     }
 }
 
