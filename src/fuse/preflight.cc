@@ -122,19 +122,12 @@ Error device_error(int error_number, bool as_root) {
 }
 
 Result<void> check_device(bool as_root) {
-    struct stat status {};
-    if (stat(kDevice, &status) != 0) return device_error(errno, as_root);
-    if (as_root) {
-        Fd device(::open(kDevice, O_RDWR | O_CLOEXEC));
-        if (!device) return device_error(errno, as_root);
-        return done();
-    }
-    if (!have_fusermount()) {
-        return Error(Errc::kNotFound,
-                     "fusermount3 is missing, without which only root can mount: install the "
-                     "package fuse3");
-    }
-    return done();
+    Fd device(::open(kDevice, O_RDWR | O_CLOEXEC));
+    if (!device) return device_error(errno, as_root);
+    if (as_root || have_fusermount()) return done();
+    return Error(Errc::kNotFound,
+                 "fusermount3 is missing, without which only root can mount: install the package "
+                 "fuse3");
 }
 
 bool conf_allows_other(std::string_view conf) {

@@ -18,7 +18,8 @@ Result<void> check_mountpoint(const std::string& path);
 
 /// What to say when opening the FUSE device failed with `error_number`.
 Error device_error(int error_number, bool as_root);
-/// Root opens the device itself; an ordinary user needs fusermount3, which does it for them.
+/// The device can be opened, and an ordinary user has fusermount3. That program could open a device
+/// of mode 0600, being set-uid root, but libfuse first tries itself and gives up when it cannot.
 Result<void> check_device(bool as_root);
 
 /// Does this fuse.conf let ordinary users pass allow_other?

@@ -77,10 +77,28 @@ class FakeTree final : public core::Tree {
         nodes_.at(nodes_.at(root_)->entries.find(name)->second)->attributes.expires = when;
     }
 
+    /// From now on lookups of names that begin with "meet" wait until `count` of them are inside at
+    /// once, at most ten seconds; then that many have met.
+    void meet(int count) {
+        MutexLock lock(mutex_);
+        expected_ = count;
+    }
+    bool met() {
+        MutexLock lock(mutex_);
+        return expected_ > 0 && meeting_ >= expected_;
+    }
+
     // Names
     Result<Attributes> lookup(NodeId parent, std::string_view name) override {
         lookups.fetch_add(1);
         MutexLock lock(mutex_);
+        if (name.starts_with("meet")) {
+            ++meeting_;
+            met_.notify_all();
+            while (meeting_ < expected_) {
+                if (!met_.wait_for(mutex_, std::chrono::seconds(10))) break;
+            }
+        }
         RF_TRY(Node * directory, directory_at(parent));
         auto found = directory->entries.find(name);
         if (found == directory->entries.end()) return absent();
@@ -422,6 +440,9 @@ class FakeTree final : public core::Tree {
     Mutex mutex_;
     std::map<NodeId, std::shared_ptr<Node>> nodes_ GUARDED_BY(mutex_);
     std::uint64_t next_ GUARDED_BY(mutex_) = 2;
+    CondVar met_;
+    int expected_ GUARDED_BY(mutex_) = 0;
+    int meeting_ GUARDED_BY(mutex_) = 0;
     Caller last_writer_ GUARDED_BY(mutex_);
     core::OpenFlags last_flags_ GUARDED_BY(mutex_);
 };
