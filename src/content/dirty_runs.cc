@@ -9,15 +9,18 @@ namespace {
 constexpr std::size_t kFirstCapacity = 4096;
 }
 
-void copy_from_run(const DirtyRun& run, std::uint64_t out_offset, MutableBytes out, std::vector<ByteRange>& missing) {
+void copy_from_run(const DirtyRun& run, std::uint64_t out_offset, MutableBytes out,
+                   std::vector<ByteRange>& missing) {
     std::vector<ByteRange> left;
     for (const ByteRange& range : missing) {
-        const std::uint64_t from = std::max(range.offset, run.offset), to = std::min(range.end(), run.end());
+        const std::uint64_t from = std::max(range.offset, run.offset),
+                            to = std::min(range.end(), run.end());
         if (from >= to) {
             left.push_back(range);
             continue;
         }
-        std::memcpy(out.data() + (from - out_offset), run.buffer.data() + (from - run.offset), to - from);
+        std::memcpy(out.data() + (from - out_offset), run.buffer.data() + (from - run.offset),
+                    to - from);
         if (range.offset < from) left.push_back({range.offset, from - range.offset});
         if (to < range.end()) left.push_back({to, range.end() - to});
     }
@@ -38,21 +41,27 @@ void DirtyRuns::write(std::uint64_t offset, Bytes bytes, std::size_t run_bytes_m
         // The run that holds `offset` or ends there takes what it can; a full one does not grow.
         auto it = runs_.upper_bound(offset);
         DirtyRun* run = nullptr;
-        if (it != runs_.begin() && std::prev(it)->second.end() >= offset) run = &std::prev(it)->second;
+        if (it != runs_.begin() && std::prev(it)->second.end() >= offset)
+            run = &std::prev(it)->second;
         if (run && run->end() == offset && run->length >= run_bytes_max) run = nullptr;
         if (!run) {
             DirtyRun fresh;
             fresh.offset = offset;
             const bool stream = offset == last_taken_end_;
-            fresh.buffer = Buffer(stream ? run_bytes_max : std::min(run_bytes_max, std::max(kFirstCapacity, bytes.size())));
+            fresh.buffer =
+                Buffer(stream ? run_bytes_max
+                              : std::min(run_bytes_max, std::max(kFirstCapacity, bytes.size())));
             run = &runs_.insert_or_assign(offset, std::move(fresh)).first->second;
         }
         const std::uint64_t within = offset - run->offset;
-        std::size_t room = static_cast<std::size_t>(run_bytes_max > within ? run_bytes_max - within : 0);
-        room = std::max<std::size_t>(room, run->length - within);  // an old, longer run may be overwritten in place
+        std::size_t room =
+            static_cast<std::size_t>(run_bytes_max > within ? run_bytes_max - within : 0);
+        room = std::max<std::size_t>(
+            room, run->length - within);  // an old, longer run may be overwritten in place
         const std::size_t n = std::min(room, bytes.size());
         if (within + n > run->buffer.size()) {
-            Buffer larger(std::min(run_bytes_max, std::max<std::size_t>(within + n, run->buffer.size() * 2)));
+            Buffer larger(
+                std::min(run_bytes_max, std::max<std::size_t>(within + n, run->buffer.size() * 2)));
             std::memcpy(larger.data(), run->buffer.data(), run->length);
             run->buffer = std::move(larger);
         }
@@ -71,8 +80,10 @@ void DirtyRuns::write(std::uint64_t offset, Bytes bytes, std::size_t run_bytes_m
     }
 }
 
-void DirtyRuns::copy_to(std::uint64_t out_offset, MutableBytes out, std::vector<ByteRange>& missing) const {
-    for (auto it = first_at(out_offset); it != runs_.end() && it->first < out_offset + out.size() && !missing.empty(); ++it)
+void DirtyRuns::copy_to(std::uint64_t out_offset, MutableBytes out,
+                        std::vector<ByteRange>& missing) const {
+    for (auto it = first_at(out_offset);
+         it != runs_.end() && it->first < out_offset + out.size() && !missing.empty(); ++it)
         copy_from_run(it->second, out_offset, out, missing);
 }
 
@@ -87,7 +98,8 @@ std::uint64_t DirtyRuns::next_dirty(std::uint64_t offset, std::uint64_t end) con
 }
 
 std::uint64_t DirtyRuns::next_clean(std::uint64_t offset, std::uint64_t end) const {
-    for (auto it = first_at(offset); it != runs_.end() && it->first <= offset; ++it) offset = it->second.end();
+    for (auto it = first_at(offset); it != runs_.end() && it->first <= offset; ++it)
+        offset = it->second.end();
     return std::min(offset, end);
 }
 

@@ -11,7 +11,8 @@ namespace reelfs::content {
 namespace {
 
 constexpr std::uint64_t kWholeReadMax = 64 * limits::KiB;
-constexpr std::size_t kBypassFrom = 4;  // blocks; below, a read goes through the cache whatever was asked
+constexpr std::size_t kBypassFrom =
+    4;  // blocks; below, a read goes through the cache whatever was asked
 
 /// The part of a block that a range wants.
 struct Part {
@@ -20,11 +21,13 @@ struct Part {
     std::size_t length = 0;
 };
 
-Part part_of(const ExtentLayout& layout, BlockIndex block, std::uint64_t start, std::size_t length) {
+Part part_of(const ExtentLayout& layout, BlockIndex block, std::uint64_t start,
+             std::size_t length) {
     const std::uint64_t block_start = layout.plain_start(block);
     const std::uint64_t from = std::max(start, block_start);
     const std::uint64_t to = std::min(start + length, block_start + layout.plain_length(block));
-    return {static_cast<std::size_t>(from - block_start), static_cast<std::size_t>(from - start), static_cast<std::size_t>(to - from)};
+    return {static_cast<std::size_t>(from - block_start), static_cast<std::size_t>(from - start),
+            static_cast<std::size_t>(to - from)};
 }
 
 }  // namespace
@@ -45,9 +48,11 @@ class ExtentReader::Session {
     Result<void> run(Caching caching) {
         if (start_ + out_.size() > extent_.shape.plain_bytes)
             return Error(Errc::kCorrupt, "a slice reaches beyond its extent");
-        const BlockIndex first = layout_.block_of(start_), last = layout_.block_of(start_ + out_.size() - 1);
+        const BlockIndex first = layout_.block_of(start_),
+                         last = layout_.block_of(start_ + out_.size() - 1);
         const std::size_t count = last.value() - first.value() + 1;
-        const bool bypass = caching == Caching::kBypass && count >= kBypassFrom && extent_.location.pack;
+        const bool bypass =
+            caching == Caching::kBypass && count >= kBypassFrom && extent_.location.pack;
         for (std::uint32_t i = first.value(); i <= last.value();) {
             if (!bypass || i == first.value() || i == last.value()) {
                 if (from_cache(BlockIndex(i))) {
@@ -71,10 +76,12 @@ class ExtentReader::Session {
     }
 
   private:
-    /// A block that lies in the output entirely and needs no padding: it may be opened where it is wanted.
+    /// A block that lies in the output entirely and needs no padding: it may be opened where it is
+    /// wanted.
     bool whole(BlockIndex block) const {
         const std::uint64_t from = layout_.plain_start(block);
-        return from >= start_ && from + layout_.block_bytes() <= start_ + out_.size() && layout_.plain_length(block) == layout_.block_bytes();
+        return from >= start_ && from + layout_.block_bytes() <= start_ + out_.size() &&
+               layout_.plain_length(block) == layout_.block_bytes();
     }
 
     void copy_out(BlockIndex block, Bytes plain) {
@@ -94,11 +101,13 @@ class ExtentReader::Session {
         if (!tags_.empty()) return done();
         if (!extent_.location.pack) {
             RF_TRY(inline_, reader_.inlines_.inline_bytes(extent_.shape.extent));
-            if (inline_.size() != layout_.total_length()) return Error(Errc::kCorrupt, "an inline extent has the wrong length");
+            if (inline_.size() != layout_.total_length())
+                return Error(Errc::kCorrupt, "an inline extent has the wrong length");
             sealed_ = inline_;
         } else if (extent_.location.length < layout_.total_length()) {
             return Error(Errc::kCorrupt, "an extent's length contradicts its shape");
-        } else if (cached_tags_ = reader_.cache_.find({extent_.shape.extent, kTagTable}); cached_tags_) {
+        } else if (cached_tags_ = reader_.cache_.find({extent_.shape.extent, kTagTable});
+                   cached_tags_) {
             tags_ = cached_tags_->span();
             return done();
         } else if (layout_.total_length() <= kWholeReadMax) {
@@ -119,13 +128,16 @@ class ExtentReader::Session {
         return done();
     }
 
-    Bytes tag(BlockIndex block) const { return tags_.subspan(block.value() * crypto::kTagBytes, crypto::kTagBytes); }
+    Bytes tag(BlockIndex block) const {
+        return tags_.subspan(block.value() * crypto::kTagBytes, crypto::kTagBytes);
+    }
 
     Result<void> read_in_place(BlockIndex first, std::uint32_t count) {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
         const std::size_t block_bytes = layout_.block_bytes();
-        MutableBytes target = out_.subspan(layout_.plain_start(first) - start_, count * block_bytes);
+        MutableBytes target =
+            out_.subspan(layout_.plain_start(first) - start_, count * block_bytes);
         RF_CHECK(reader_.store_.read(extent_.location, layout_.sealed_start(first), target));
         for (std::uint32_t i = 0; i < count; ++i) {
             const BlockIndex block(first.value() + i);
@@ -139,7 +151,8 @@ class ExtentReader::Session {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
         const BlockIndex last(first.value() + count - 1);
-        const std::uint64_t from = layout_.sealed_start(first), to = layout_.sealed_start(last) + layout_.sealed_length(last);
+        const std::uint64_t from = layout_.sealed_start(first),
+                            to = layout_.sealed_start(last) + layout_.sealed_length(last);
         Buffer fetched;
         Bytes run;
         if (!sealed_.empty()) {
@@ -152,9 +165,12 @@ class ExtentReader::Session {
         for (std::uint32_t i = 0; i < count; ++i) {
             const BlockIndex block(first.value() + i);
             Buffer plain(layout_.sealed_length(block));
-            RF_CHECK(opener_->open_block(block, tag(block), run.subspan(layout_.sealed_start(block) - from, plain.size()), plain.span()));
+            RF_CHECK(opener_->open_block(
+                block, tag(block), run.subspan(layout_.sealed_start(block) - from, plain.size()),
+                plain.span()));
             copy_out(block, plain.span());
-            reader_.cache_.insert({extent_.shape.extent, block}, std::make_shared<const Buffer>(std::move(plain)));
+            reader_.cache_.insert({extent_.shape.extent, block},
+                                  std::make_shared<const Buffer>(std::move(plain)));
         }
         return done();
     }
@@ -172,7 +188,8 @@ class ExtentReader::Session {
     Bytes tags_;
 };
 
-Result<void> ExtentReader::read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out, Caching caching) {
+Result<void> ExtentReader::read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
+                                Caching caching) {
     if (out.empty()) return done();
     return Session(*this, extent, start, out).run(caching);
 }
@@ -182,7 +199,8 @@ bool ExtentReader::read_cached(const PlacedExtent& extent, std::uint64_t start, 
     const ExtentLayout layout(extent.shape);
     if (start + out.size() > extent.shape.plain_bytes) return false;
     Session session(*this, extent, start, out);
-    for (std::uint32_t i = layout.block_of(start).value(); i <= layout.block_of(start + out.size() - 1).value(); ++i)
+    for (std::uint32_t i = layout.block_of(start).value();
+         i <= layout.block_of(start + out.size() - 1).value(); ++i)
         if (!session.from_cache(BlockIndex(i))) return false;
     return true;
 }

@@ -1,4 +1,5 @@
-// The containers in memory: few, read on every write. Filled at open, changed when one is made or deleted. Thread-safe.
+// The containers in memory: few, read on every write. Filled at open, changed when one is made or
+// deleted. Thread-safe.
 #pragma once
 
 #include <map>

@@ -1,4 +1,5 @@
-// What every part of the tree works with. Built once by the volume; everything here outlives the tree.
+// What every part of the tree works with. Built once by the volume; everything here outlives the
+// tree.
 #pragma once
 
 #include <atomic>
@@ -42,7 +43,9 @@ struct Context {
 
     Result<void> check_writable() const {
         if (read_only) return Error(Errc::kReadOnly, "the store is mounted read-only");
-        if (catalog.read_only()) return Error(Errc::kReadOnly, "the store stopped accepting writes after a disk error; see the log");
+        if (catalog.read_only())
+            return Error(Errc::kReadOnly,
+                         "the store stopped accepting writes after a disk error; see the log");
         return done();
     }
     /// log2 of the block size for new extents of a container.

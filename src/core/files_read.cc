@@ -1,4 +1,5 @@
-// Files: reading through the layers, and changes of the map that write nothing (truncate, punch, erase).
+// Files: reading through the layers, and changes of the map that write nothing (truncate, punch,
+// erase).
 #include <algorithm>
 
 #include "core/files.h"
@@ -14,7 +15,7 @@ Result<void> Files::ensure_map(Node& node) {
         if (node.map) return done();
     }
     auto map = std::make_shared<FileMap>();
-    std::vector<UnsyncedPut> unsynced;
+    std::vector<PutMark> unsynced;
     std::uint64_t from = 0, inline_bytes = 0;
     bool whole = false;
     while (!whole) {
@@ -28,12 +29,16 @@ Result<void> Files::ensure_map(Node& node) {
                 if (known) continue;
                 if (!location.pack)
                     inline_bytes += location.length;
-                else if (!context_.packs.durable(*location.pack, location.offset + location.length))
-                    unsynced.push_back({*location.pack, location.offset + location.length});
+                else if (auto mark = context_.packs.unsynced(location);
+                         mark &&
+                         std::none_of(unsynced.begin(), unsynced.end(),
+                                      [&](const PutMark& m) { return m.pack == mark->pack; }))
+                    unsynced.push_back(*mark);
             }
             whole = rows.size() < static_cast<std::size_t>(limits::catalog_step_rows_max);
             if (!whole) return done();
-            // Under the connection lock nobody commits: what was read is what is. Whoever was first has set it already.
+            // Under the connection lock nobody commits: what was read is what is. Whoever was first
+            // has set it already.
             MutexLock lock(node.mutex);
             if (!node.map) {
                 node.map = map;
@@ -46,8 +51,8 @@ Result<void> Files::ensure_map(Node& node) {
     return done();
 }
 
-Result<void> Files::read_gaps(const FileMap& map, std::uint64_t out_offset, MutableBytes out, const std::vector<ByteRange>& gaps,
-                              content::Caching caching) {
+Result<void> Files::read_gaps(const FileMap& map, std::uint64_t out_offset, MutableBytes out,
+                              const std::vector<ByteRange>& gaps, content::Caching caching) {
     for (const ByteRange& gap : gaps) {
         for (const FileMap::Piece& piece : map.pieces(gap.offset, gap.length)) {
             MutableBytes target = out.subspan(piece.file_offset - out_offset, piece.length);
@@ -60,15 +65,18 @@ Result<void> Files::read_gaps(const FileMap& map, std::uint64_t out_offset, Muta
     return done();
 }
 
-Result<std::size_t> Files::read(Node& node, std::uint64_t offset, MutableBytes out, content::Caching caching) {
+Result<std::size_t> Files::read(Node& node, std::uint64_t offset, MutableBytes out,
+                                content::Caching caching) {
     RF_CHECK(ensure_map(node));
-    Holds::Hold hold(context_.holds);  // before the map is looked at: what it names cannot be reclaimed
+    Holds::Hold hold(
+        context_.holds);  // before the map is looked at: what it names cannot be reclaimed
     std::shared_ptr<const FileMap> map;
     std::vector<ByteRange> missing;
     {
         MutexLock lock(node.mutex);
         if (offset >= node.size) return std::size_t{0};
-        out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), node.size - offset)));
+        out = out.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), node.size - offset)));
         missing.push_back({offset, out.size()});
         node.runs.copy_to(offset, out, missing);
         for (auto it = node.batches.rbegin(); it != node.batches.rend() && !missing.empty(); ++it)
@@ -86,7 +94,8 @@ std::optional<std::size_t> Files::read_cached(Node& node, std::uint64_t offset, 
         MutexLock lock(node.mutex);
         if (!node.map) return std::nullopt;
         if (offset >= node.size) return std::size_t{0};
-        out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), node.size - offset)));
+        out = out.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), node.size - offset)));
         missing.push_back({offset, out.size()});
         node.runs.copy_to(offset, out, missing);
         for (auto it = node.batches.rbegin(); it != node.batches.rend() && !missing.empty(); ++it)
@@ -94,11 +103,13 @@ std::optional<std::size_t> Files::read_cached(Node& node, std::uint64_t offset, 
         map = node.map;
     }
     for (const ByteRange& gap : missing)
-        if (!read_map_cached(*map, gap.offset, out.subspan(gap.offset - offset, gap.length))) return std::nullopt;
+        if (!read_map_cached(*map, gap.offset, out.subspan(gap.offset - offset, gap.length)))
+            return std::nullopt;
     return out.size();
 }
 
-Result<void> Files::read_map(const FileMap& map, std::uint64_t offset, MutableBytes out, content::Caching caching) {
+Result<void> Files::read_map(const FileMap& map, std::uint64_t offset, MutableBytes out,
+                             content::Caching caching) {
     return read_gaps(map, offset, out, {{offset, out.size()}}, caching);
 }
 
@@ -113,14 +124,16 @@ bool Files::read_map_cached(const FileMap& map, std::uint64_t offset, MutableByt
     return true;
 }
 
-Result<void> Files::read_below(Node& node, const Batch& batch, std::uint64_t offset, MutableBytes out) {
+Result<void> Files::read_below(Node& node, const Batch& batch, std::uint64_t offset,
+                               MutableBytes out) {
     if (out.empty()) return done();
     Holds::Hold hold(context_.holds);
     std::shared_ptr<const FileMap> map;
     std::vector<ByteRange> missing{{offset, out.size()}};
     {
         MutexLock lock(node.mutex);
-        auto it = std::find_if(node.batches.begin(), node.batches.end(), [&](const auto& b) { return b.get() == &batch; });
+        auto it = std::find_if(node.batches.begin(), node.batches.end(),
+                               [&](const auto& b) { return b.get() == &batch; });
         while (it != node.batches.begin() && it != node.batches.end()) {
             --it;
             for (const auto& run : (*it)->runs) content::copy_from_run(run, offset, out, missing);
@@ -130,7 +143,8 @@ Result<void> Files::read_below(Node& node, const Batch& batch, std::uint64_t off
     return read_gaps(*map, offset, out, missing, content::Caching::kKeep);
 }
 
-Result<void> Files::edit_map(Node& node, const std::function<MapEdit(const FileMap&)>& plan, std::optional<std::uint64_t> new_size) {
+Result<void> Files::edit_map(Node& node, const std::function<MapEdit(const FileMap&)>& plan,
+                             std::optional<std::uint64_t> new_size) {
     MapEdit edit;
     catalog::NodeRow row;
     std::vector<std::shared_ptr<Watcher>> woken;
@@ -158,7 +172,8 @@ Result<void> Files::edit_map(Node& node, const std::function<MapEdit(const FileM
             MutexLock lock(node.mutex);
             std::uint64_t inline_gone = 0;
             for (ExtentId dead : edit.dead_extents)
-                if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack) inline_gone += extent->location.length;
+                if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack)
+                    inline_gone += extent->location.length;
             node.inline_bytes -= std::min(node.inline_bytes, inline_gone);
             if (node.map.use_count() > 1) node.map = std::make_shared<FileMap>(*node.map);
             std::const_pointer_cast<FileMap>(node.map)->apply(edit);
@@ -172,7 +187,8 @@ Result<void> Files::edit_map(Node& node, const std::function<MapEdit(const FileM
 }
 
 Result<void> Files::truncate(const std::shared_ptr<Node>& node, std::uint64_t size) {
-    if (size > limits::file_bytes_max) return Error(Errc::kTooBig, "beyond the largest size a file may have");
+    if (size > limits::file_bytes_max)
+        return Error(Errc::kTooBig, "beyond the largest size a file may have");
     RF_CHECK(context_.check_writable());
     RF_CHECK(ensure_map(*node));
     std::uint64_t dropped = 0;
@@ -182,16 +198,19 @@ Result<void> Files::truncate(const std::shared_ptr<Node>& node, std::uint64_t si
         const std::uint64_t before = node->runs.bytes();
         node->runs.drop({size, UINT64_MAX - size});
         dropped = before - node->runs.bytes();
-        // From empty a file grows again; any other change of its length is no longer "written at its end".
+        // From empty a file grows again; any other change of its length is no longer "written at
+        // its end".
         if (size != node->size) node->end_growth_by_change();
         if (size == 0) node->growing = node->writers > 0;
     }
     if (dropped > 0) context_.budget.give_back(dropped);
     RF_CHECK(drain(node));
-    return edit_map(*node, [&](const FileMap& map) { return map.plan_remove(size, UINT64_MAX - size); }, size);
+    return edit_map(
+        *node, [&](const FileMap& map) { return map.plan_remove(size, UINT64_MAX - size); }, size);
 }
 
-Result<void> Files::punch(const std::shared_ptr<Node>& node, std::uint64_t offset, std::uint64_t length) {
+Result<void> Files::punch(const std::shared_ptr<Node>& node, std::uint64_t offset,
+                          std::uint64_t length) {
     RF_CHECK(context_.check_writable());
     RF_CHECK(ensure_map(*node));
     {
@@ -199,7 +218,8 @@ Result<void> Files::punch(const std::shared_ptr<Node>& node, std::uint64_t offse
         if (offset < node->size) node->end_growth_by_change();
     }
     RF_CHECK(drain(node));
-    return edit_map(*node, [&](const FileMap& map) { return map.plan_remove(offset, length); }, std::nullopt);
+    return edit_map(
+        *node, [&](const FileMap& map) { return map.plan_remove(offset, length); }, std::nullopt);
 }
 
 Result<bool> Files::erase_content_in(catalog::Writer& w, NodeId node) {
@@ -208,7 +228,8 @@ Result<bool> Files::erase_content_in(catalog::Writer& w, NodeId node) {
     if (rows.size() > kOneTransaction) return false;
     FileMap map;
     for (const auto& row : rows) map.load(row.slice, row.extent);
-    RF_CHECK(write_edit(w, node, map, map.plan_remove(0, UINT64_MAX), [](ExtentId) { return std::nullopt; }));
+    RF_CHECK(write_edit(w, node, map, map.plan_remove(0, UINT64_MAX),
+                        [](ExtentId) { return std::nullopt; }));
     return true;
 }
 
@@ -230,11 +251,13 @@ Result<void> Files::erase_content(NodeId node) {
     // From the end, so that a crash in between leaves a shorter file.
     auto slices = map.slices();
     while (!slices.empty()) {
-        const std::size_t step = std::min<std::size_t>(slices.size(), limits::catalog_step_rows_max);
+        const std::size_t step =
+            std::min<std::size_t>(slices.size(), limits::catalog_step_rows_max);
         const std::uint64_t from = slices[slices.size() - step].file_offset;
         MapEdit edit = map.plan_remove(from, UINT64_MAX - from);
-        RF_CHECK(context_.catalog.write(
-            [&](catalog::Writer& w) { return write_edit(w, node, map, edit, [](ExtentId) { return std::nullopt; }); }));
+        RF_CHECK(context_.catalog.write([&](catalog::Writer& w) {
+            return write_edit(w, node, map, edit, [](ExtentId) { return std::nullopt; });
+        }));
         map.apply(edit);
         slices.resize(slices.size() - step);
     }

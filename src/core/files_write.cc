@@ -11,7 +11,9 @@ namespace reelfs::core {
 
 namespace {
 
-std::uint64_t round_to_512(std::uint64_t bytes) { return (bytes + 511) / 512 * 512; }
+std::uint64_t round_to_512(std::uint64_t bytes) {
+    return (bytes + 511) / 512 * 512;
+}
 
 std::uint64_t inline_bytes_in(const std::vector<PlacedExtent>& extents) {
     std::uint64_t bytes = 0;
@@ -31,8 +33,10 @@ std::size_t Files::run_bytes_max() const {
         MutexLock lock(const_cast<Mutex&>(dirty_mutex_));
         dirty_files = dirty_.size();
     }
-    // Two runs a writer: one being filled while one is sealed. A multiple of 1 MiB keeps blocks aligned with the file.
-    const std::size_t share = static_cast<std::size_t>(context_.budget.bytes_max()) / (2 * std::max<std::size_t>(dirty_files, 1));
+    // Two runs a writer: one being filled while one is sealed. A multiple of 1 MiB keeps blocks
+    // aligned with the file.
+    const std::size_t share = static_cast<std::size_t>(context_.budget.bytes_max()) /
+                              (2 * std::max<std::size_t>(dirty_files, 1));
     return std::clamp(share / limits::MiB * limits::MiB, limits::MiB, limits::extent_bytes_max);
 }
 
@@ -80,7 +84,8 @@ Result<void> Files::write(const std::shared_ptr<Node>& node, std::uint64_t offse
 std::shared_ptr<Batch> Files::freeze(Node& node) {
     auto batch = std::make_shared<Batch>();
     batch->base_size = node.row.attributes.size;
-    for (const auto& earlier : node.batches) batch->base_size = std::max(batch->base_size, earlier->end);
+    for (const auto& earlier : node.batches)
+        batch->base_size = std::max(batch->base_size, earlier->end);
     batch->dirty_bytes = node.runs.bytes();
     batch->runs = node.runs.take_all();
     for (const auto& run : batch->runs) batch->end = std::max(batch->end, run.end());
@@ -102,8 +107,8 @@ void Files::process(const std::shared_ptr<Node>& node, const std::shared_ptr<Bat
     commit_placed(node);
 }
 
-/// Widens runs that overwrite old bytes to whole blocks of the file, and short appends after inline extents to all of those: small
-/// pieces would otherwise gather without bound.
+/// Widens runs that overwrite old bytes to whole blocks of the file, and short appends after inline
+/// extents to all of those: small pieces would otherwise gather without bound.
 Result<void> Files::fill_edges(Node& node, Batch& batch) {
     std::shared_ptr<const FileMap> map;
     std::uint64_t inline_total = 0;
@@ -116,18 +121,27 @@ Result<void> Files::fill_edges(Node& node, Batch& batch) {
     for (std::size_t i = 0; i < batch.runs.size(); ++i) {
         content::DirtyRun& run = batch.runs[i];
         const std::uint64_t floor = i == 0 ? 0 : batch.runs[i - 1].end();
-        const std::uint64_t ceiling = i + 1 < batch.runs.size() ? batch.runs[i + 1].offset : UINT64_MAX;
+        const std::uint64_t ceiling =
+            i + 1 < batch.runs.size() ? batch.runs[i + 1].offset : UINT64_MAX;
         std::uint64_t from = run.offset, to = run.end();
         if (run.offset < batch.base_size) {
             from = std::max(floor, run.offset / block * block);
-            to = std::min({ceiling, (run.end() + block - 1) / block * block, std::max(batch.base_size, run.end())});
+            to = std::min({ceiling, (run.end() + block - 1) / block * block,
+                           std::max(batch.base_size, run.end())});
         }
-        if (inline_total + run.length > limits::inline_file_bytes_max && run.length < limits::inline_file_bytes_max) {
-            const std::uint64_t lowest = std::max(floor, from > 2 * limits::inline_file_bytes_max ? from - 2 * limits::inline_file_bytes_max : 0);
+        if (inline_total + run.length > limits::inline_file_bytes_max &&
+            run.length < limits::inline_file_bytes_max) {
+            const std::uint64_t lowest =
+                std::max(floor, from > 2 * limits::inline_file_bytes_max
+                                    ? from - 2 * limits::inline_file_bytes_max
+                                    : 0);
             auto pieces = map->pieces(lowest, from - lowest);
-            for (auto it = pieces.rbegin(); it != pieces.rend() && it->extent && !it->extent->location.pack; ++it) from = it->file_offset;
+            for (auto it = pieces.rbegin();
+                 it != pieces.rend() && it->extent && !it->extent->location.pack; ++it)
+                from = it->file_offset;
         }
-        if (to - from > limits::extent_bytes_max || (from == run.offset && to == run.end())) continue;
+        if (to - from > limits::extent_bytes_max || (from == run.offset && to == run.end()))
+            continue;
         content::DirtyRun wide;
         wide.offset = from;
         wide.length = static_cast<std::size_t>(to - from);
@@ -135,7 +149,8 @@ Result<void> Files::fill_edges(Node& node, Batch& batch) {
         const auto before = static_cast<std::size_t>(run.offset - from);
         const auto after = static_cast<std::size_t>(to - run.end());
         RF_CHECK(read_below(node, batch, from, wide.buffer.span().first(before)));
-        RF_CHECK(read_below(node, batch, run.end(), wide.buffer.span().subspan(wide.length - after)));
+        RF_CHECK(
+            read_below(node, batch, run.end(), wide.buffer.span().subspan(wide.length - after)));
         std::memcpy(wide.buffer.data() + before, run.buffer.data(), run.length);
         // Readers look at `runs` too: exchange it under the lock.
         MutexLock lock(node.mutex);
@@ -144,9 +159,10 @@ Result<void> Files::fill_edges(Node& node, Batch& batch) {
     return done();
 }
 
-Result<Location> Files::place(Node& node, const Buffer& sealed) {
+Result<Packs::Put> Files::place(Node& node, const Buffer& sealed) {
     static const std::array<std::byte, limits::pack_alignment> kZeros{};
-    const std::size_t padding = (limits::pack_alignment - sealed.size() % limits::pack_alignment) % limits::pack_alignment;
+    const std::size_t padding =
+        (limits::pack_alignment - sealed.size() % limits::pack_alignment) % limits::pack_alignment;
     const std::array<Bytes, 2> pieces{sealed.span(), Bytes(kZeros).first(padding)};
     while (true) {
         std::optional<PackId> own;
@@ -154,7 +170,8 @@ Result<Location> Files::place(Node& node, const Buffer& sealed) {
         {
             MutexLock lock(node.mutex);
             own = node.own_pack;
-            wants_own = !own && node.placed_bytes + sealed.size() >= limits::own_pack_from_bytes && node.writers > 0;
+            wants_own = !own && node.placed_bytes + sealed.size() >= limits::own_pack_from_bytes &&
+                        node.writers > 0;
         }
         if (wants_own) {
             RF_TRY(PackId fresh, context_.packs.own_pack(node.container));
@@ -174,17 +191,17 @@ Result<Location> Files::place(Node& node, const Buffer& sealed) {
         } else {
             RF_TRY(pack, context_.packs.shared_pack(node.container));
         }
-        auto location = context_.packs.put(pack, pieces);
-        if (!location && location.error().code() == Errc::kBusy) {  // finished meanwhile
+        auto put = context_.packs.put(pack, pieces);
+        if (!put && put.error().code() == Errc::kBusy) {  // finished meanwhile
             MutexLock lock(node.mutex);
             if (node.own_pack == pack) node.own_pack.reset();
             continue;
         }
-        if (location) {
+        if (put) {
             MutexLock lock(node.mutex);
-            node.placed_bytes += location->length;
+            node.placed_bytes += put->location.length;
         }
-        return location;
+        return put;
     }
 }
 
@@ -199,21 +216,25 @@ Result<void> Files::seal_and_place(Node& node, Batch& batch) {
     }
     for (const content::DirtyRun& run : batch.runs) {
         for (std::uint64_t done_bytes = 0; done_bytes < run.length;) {
-            const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(run.length - done_bytes, limits::extent_bytes_max));
+            const auto length = static_cast<std::size_t>(
+                std::min<std::uint64_t>(run.length - done_bytes, limits::extent_bytes_max));
             RF_TRY(ExtentId id, context_.extent_ids.next());
             const std::uint64_t file_offset = run.offset + done_bytes;
-            content::SealedExtent sealed =
-                content::seal_extent(*key.key, {id, node.container, key.id, block_shift}, {node.id, file_offset},
-                                     run.bytes().subspan(done_bytes, length), context_.random);
+            content::SealedExtent sealed = content::seal_extent(
+                *key.key, {id, node.container, key.id, block_shift}, {node.id, file_offset},
+                run.bytes().subspan(done_bytes, length), context_.random);
             Batch::Placed placed;
             placed.slice = {file_offset, length, id, 0};
             placed.extent.shape = sealed.shape;
             placed.extent.location.length = sealed.bytes.size();
-            if (sealed.bytes.size() <= limits::inline_extent_bytes_max && inline_total + sealed.bytes.size() <= limits::inline_file_bytes_max) {
+            if (sealed.bytes.size() <= limits::inline_extent_bytes_max &&
+                inline_total + sealed.bytes.size() <= limits::inline_file_bytes_max) {
                 inline_total += sealed.bytes.size();
                 placed.inline_bytes = std::move(sealed.bytes);
             } else {
-                RF_TRY(placed.extent.location, place(node, sealed.bytes));
+                RF_TRY(Packs::Put put, place(node, sealed.bytes));
+                placed.extent.location = put.location;
+                placed.mark = put.mark;
             }
             batch.extents.push_back(std::move(placed));
             done_bytes += length;
@@ -247,7 +268,7 @@ void Files::commit_placed(const std::shared_ptr<Node>& node) {
 Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
     std::vector<std::pair<Slice, PlacedExtent>> fresh;
     std::map<ExtentId, Bytes> inline_of;
-    std::map<PackId, std::uint64_t> packs;  // and up to where
+    std::map<PackId, std::uint64_t> packs;  // and the newest put in each
     bool inside = false;
     std::uint64_t committed_size = 0;
     {
@@ -257,17 +278,16 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
     for (const Batch::Placed& placed : batch->extents) {
         fresh.emplace_back(placed.slice, placed.extent);
         inside = inside || placed.slice.file_offset < committed_size;
-        const Location& location = placed.extent.location;
-        if (location.pack) {
-            std::uint64_t& end = packs[*location.pack];
-            end = std::max(end, location.offset + location.length);
+        if (placed.extent.location.pack) {
+            std::uint64_t& sequence = packs[placed.mark.pack];
+            sequence = std::max(sequence, placed.mark.sequence);
         } else {
             inline_of[placed.extent.shape.extent] = placed.inline_bytes.span();
         }
     }
     // The ordering trap: see the head of files.h.
     if (inside)
-        for (const auto& [pack, end] : packs) RF_CHECK(context_.packs.sync(pack, end));
+        for (const auto& [pack, sequence] : packs) RF_CHECK(context_.packs.sync({pack, sequence}));
 
     MapEdit edit;
     catalog::NodeRow row;
@@ -302,21 +322,24 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
         MutexLock lock(node.mutex);
         std::uint64_t inline_gone = 0;
         for (ExtentId dead : edit.dead_extents)
-            if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack) inline_gone += extent->location.length;
+            if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack)
+                inline_gone += extent->location.length;
         node.inline_bytes += inline_bytes_in(edit.new_extents);
         node.inline_bytes -= std::min(node.inline_bytes, inline_gone);
         if (node.map.use_count() > 1) node.map = std::make_shared<FileMap>(*node.map);
         std::const_pointer_cast<FileMap>(node.map)->apply(edit);
         node.row = row;
         if (!node.batches.empty() && node.batches.front() == batch) node.batches.pop_front();
-        if (node.runs.empty() && node.batches.empty() && node.written_at == written_at) node.written_at.reset();
+        if (node.runs.empty() && node.batches.empty() && node.written_at == written_at)
+            node.written_at.reset();
         if (!inside)
-            for (const auto& [pack, end] : packs) {
-                auto known = std::find_if(node.unsynced.begin(), node.unsynced.end(), [&](const UnsyncedPut& put) { return put.pack == pack; });
+            for (const auto& [pack, sequence] : packs) {
+                auto known = std::find_if(node.unsynced.begin(), node.unsynced.end(),
+                                          [&](const PutMark& mark) { return mark.pack == pack; });
                 if (known == node.unsynced.end())
-                    node.unsynced.push_back({pack, end});
+                    node.unsynced.push_back({pack, sequence});
                 else
-                    known->end = std::max(known->end, end);
+                    known->sequence = std::max(known->sequence, sequence);
             }
         context_.budget.give_back(batch->dirty_bytes);
     };
@@ -363,21 +386,23 @@ Result<void> Files::drain(const std::shared_ptr<Node>& node) {
 Result<void> Files::sync_content(const std::shared_ptr<Node>& node) {
     RF_CHECK(ensure_map(*node));
     RF_CHECK(drain(node));
-    std::vector<UnsyncedPut> puts;
+    std::vector<PutMark> marks;
     {
         MutexLock lock(node->mutex);
-        puts = node->unsynced;
+        marks = node->unsynced;
     }
-    for (const UnsyncedPut& put : puts) {
-        if (auto synced = context_.packs.sync(put.pack, put.end); !synced) {
+    for (const PutMark& mark : marks) {
+        if (auto synced = context_.packs.sync(mark); !synced) {
             MutexLock lock(node->mutex);
             if (!node->failed) node->failed = synced.error();
             return synced;
         }
     }
     MutexLock lock(node->mutex);
-    std::erase_if(node->unsynced, [&](const UnsyncedPut& put) {
-        return std::any_of(puts.begin(), puts.end(), [&](const UnsyncedPut& p) { return p.pack == put.pack && p.end >= put.end; });
+    std::erase_if(node->unsynced, [&](const PutMark& left) {
+        return std::any_of(marks.begin(), marks.end(), [&](const PutMark& mark) {
+            return mark.pack == left.pack && mark.sequence >= left.sequence;
+        });
     });
     return done();
 }
@@ -420,7 +445,8 @@ void Files::drain_all() {
         nodes.assign(dirty_.begin(), dirty_.end());
     }
     for (const auto& node : nodes)
-        if (auto drained = drain(node); !drained) log::debug("file {}: {}", node->id.value(), drained.error().message());
+        if (auto drained = drain(node); !drained)
+            log::debug("file {}: {}", node->id.value(), drained.error().message());
 }
 
 }  // namespace reelfs::core

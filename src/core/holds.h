@@ -1,5 +1,6 @@
-// Readers hold what they may still read: a freed range is given back to the disk only when every read that began before it was freed
-// has ended. A hold is an epoch; the reclaimer asks for the oldest. Thread-safe.
+// Readers hold what they may still read: a freed range is given back to the disk only when every
+// read that began before it was freed has ended. A hold is an epoch; the reclaimer asks for the
+// oldest. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ class Holds {
         std::uint64_t epoch_;
     };
 
-    /// Begins a new epoch and returns the one that ended: ranges freed by now may be reclaimed once oldest() is greater.
+    /// Begins a new epoch and returns the one that ended: ranges freed by now may be reclaimed once
+    /// oldest() is greater.
     std::uint64_t advance() EXCLUDES(mutex_) {
         MutexLock lock(mutex_);
         return epoch_++;

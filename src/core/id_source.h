@@ -1,4 +1,5 @@
-// Ids in order, from ranges that the catalog has reserved durably ahead: never handed out twice, also after a crash. Thread-safe.
+// Ids in order, from ranges that the catalog has reserved durably ahead: never handed out twice,
+// also after a crash. Thread-safe.
 #pragma once
 
 #include "reelfs/base/mutex.h"

@@ -18,7 +18,9 @@ class Keys final : public content::KeySource {
     /// `paths`: the keyring file of every zone, zone 0 first.
     Keys(Disk& disk, crypto::Keyring keyring, std::vector<std::string> paths);
 
-    Result<std::shared_ptr<const crypto::SecretKey>> container_key(ContainerId container, KeyId key) override EXCLUDES(mutex_);
+    Result<std::shared_ptr<const crypto::SecretKey>> container_key(ContainerId container,
+                                                                   KeyId key) override
+        EXCLUDES(mutex_);
     struct Newest {
         KeyId id;
         std::shared_ptr<const crypto::SecretKey> key;
@@ -29,7 +31,8 @@ class Keys final : public content::KeySource {
     Result<void> add_container(ContainerId container) EXCLUDES(mutex_);
     /// Crypto-erase: afterwards no copy holds the container's keys.
     Result<void> remove_container(ContainerId container) EXCLUDES(mutex_);
-    /// Forgets keys of containers that are not in `known` (a crash between drawing a key and committing its container).
+    /// Forgets keys of containers that are not in `known` (a crash between drawing a key and
+    /// committing its container).
     Result<void> keep_only(const std::vector<ContainerId>& known) EXCLUDES(mutex_);
 
     StoreId store_id() const EXCLUDES(mutex_);
@@ -43,11 +46,13 @@ class Keys final : public content::KeySource {
     const std::vector<std::string> paths_;
     mutable Mutex mutex_;
     crypto::Keyring keyring_ GUARDED_BY(mutex_);
-    std::map<std::pair<ContainerId, KeyId>, std::shared_ptr<const crypto::SecretKey>> opened_ GUARDED_BY(mutex_);
+    std::map<std::pair<ContainerId, KeyId>, std::shared_ptr<const crypto::SecretKey>> opened_
+        GUARDED_BY(mutex_);
 };
 
-/// Reads the copies of a keyring (zone 0's path first), opens the newest good one. The errors are the keyring's; kNotFound when there
-/// is no copy at all.
-Result<crypto::Keyring> load_keyring(Disk& disk, const std::string& path, const crypto::Unlock& unlock);
+/// Reads the copies of a keyring (zone 0's path first), opens the newest good one. The errors are
+/// the keyring's; kNotFound when there is no copy at all.
+Result<crypto::Keyring> load_keyring(Disk& disk, const std::string& path,
+                                     const crypto::Unlock& unlock);
 
 }  // namespace reelfs::core

@@ -78,7 +78,8 @@ void NodeTable::forget(NodeId id) {
 void NodeTable::evict(Shard& shard, std::size_t entries_max) {
     // A node that somebody else refers to stays: a second object for one id would split its state.
     int looked = 0;
-    for (auto it = shard.order.end(); shard.slots.size() >= entries_max && it != shard.order.begin() && looked < 64; ++looked) {
+    for (auto it = shard.order.end();
+         shard.slots.size() >= entries_max && it != shard.order.begin() && looked < 64; ++looked) {
         --it;
         auto slot = shard.slots.find(*it);
         if (slot->second.node.use_count() > 1) continue;

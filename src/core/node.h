@@ -6,10 +6,12 @@
 //     batches     frozen, being sealed and committed  (memory; first in, first out)
 //     map         committed: slices of extents        (store)
 //
-// `size` is what readers see; row.attributes.size is what is committed. Committed fields (row, map) change only inside the publish step
-// of a catalog transaction, that is under the connection lock and `mutex`; a transaction's body may therefore read them.
+// `size` is what readers see; row.attributes.size is what is committed. Committed fields (row, map)
+// change only inside the publish step of a catalog transaction, that is under the connection lock
+// and `mutex`; a transaction's body may therefore read them.
 //
-// Lock order: catalog connection > NodeTable shard > Node::mutex. Never call the catalog or the store with either of the last two held.
+// Lock order: catalog connection > NodeTable shard > Node::mutex. Never call the catalog or the
+// store with either of the last two held.
 #pragma once
 
 #include <deque>
@@ -20,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/packs.h"
 #include "reelfs/base/error.h"
 #include "reelfs/base/mutex.h"
 #include "reelfs/catalog/rows.h"
@@ -40,16 +43,11 @@ struct Batch {
         Slice slice;
         PlacedExtent extent;
         Buffer inline_bytes;  // when the extent has no pack
+        PutMark mark;         // when it has
     };
     std::vector<Placed> extents;
     std::optional<Error> error;
     bool placed = false;  // guarded by the node's mutex
-};
-
-/// Where a file's bytes have been put but perhaps not yet made durable.
-struct UnsyncedPut {
-    PackId pack;
-    std::uint64_t end = 0;
 };
 
 /// Waits for a file to grow, end or be cut.
@@ -63,7 +61,10 @@ struct Watcher {
 
 class Node {
   public:
-    explicit Node(catalog::NodeRow committed) : id(committed.attributes.node), container(committed.attributes.container), row(std::move(committed)) {
+    explicit Node(catalog::NodeRow committed)
+        : id(committed.attributes.node),
+          container(committed.attributes.container),
+          row(std::move(committed)) {
         size = row.attributes.size;
     }
 
@@ -80,31 +81,36 @@ class Node {
     std::deque<std::shared_ptr<Batch>> batches GUARDED_BY(mutex);
     bool committing GUARDED_BY(mutex) = false;
     CondVar drained;
-    std::optional<Error> failed GUARDED_BY(mutex);  // a write was lost: told to every handle until the last is released
+    std::optional<Error> failed
+        GUARDED_BY(mutex);  // a write was lost: told to every handle until the last is released
 
     int handles GUARDED_BY(mutex) = 0;
     int writers GUARDED_BY(mutex) = 0;
     bool deleting GUARDED_BY(mutex) = false;  // its row is going or gone
     bool growing GUARDED_BY(mutex) = false;
-    std::uint64_t cuts GUARDED_BY(mutex) = 0;  // times that published bytes of a growing file changed
-    int followers GUARDED_BY(mutex) = 0;       // readers that began while it grew
+    std::uint64_t cuts GUARDED_BY(mutex) =
+        0;                                // times that published bytes of a growing file changed
+    int followers GUARDED_BY(mutex) = 0;  // readers that began while it grew
     std::list<std::shared_ptr<Watcher>> watchers GUARDED_BY(mutex);
 
-    std::vector<UnsyncedPut> unsynced GUARDED_BY(mutex);
+    std::vector<PutMark> unsynced GUARDED_BY(mutex);
     std::optional<PackId> own_pack GUARDED_BY(mutex);
     std::uint64_t placed_bytes GUARDED_BY(mutex) = 0;  // since it was opened for writing
-    std::uint64_t inline_bytes GUARDED_BY(mutex) = 0;  // sealed bytes of it in the catalog, as far as known
+    std::uint64_t inline_bytes GUARDED_BY(mutex) =
+        0;  // sealed bytes of it in the catalog, as far as known
 
     /// What stat(2) shows now.
     Attributes live() const REQUIRES(mutex);
     /// True when nothing would be lost by forgetting this object.
     bool idle() const REQUIRES(mutex);
-    /// A change that is not an append: what followers have been sent may no longer be a prefix of the file.
+    /// A change that is not an append: what followers have been sent may no longer be a prefix of
+    /// the file.
     void end_growth_by_change() REQUIRES(mutex) {
         if (growing || followers > 0) ++cuts;
         growing = false;
     }
-    /// Watchers to wake now that size, growing or cuts changed; wake them with wake_all() after the lock.
+    /// Watchers to wake now that size, growing or cuts changed; wake them with wake_all() after the
+    /// lock.
     std::vector<std::shared_ptr<Watcher>> take_woken() REQUIRES(mutex);
 };
 
@@ -117,7 +123,8 @@ class NodeTable {
 
     /// Null when not in memory.
     std::shared_ptr<Node> find(NodeId id);
-    /// The node in memory, or a new one from `row`. Only inside a catalog transaction or read, where `row` cannot be stale.
+    /// The node in memory, or a new one from `row`. Only inside a catalog transaction or read,
+    /// where `row` cannot be stale.
     std::shared_ptr<Node> adopt(const catalog::NodeRow& row);
     void forget(NodeId id);
     std::size_t size() const;

@@ -1,4 +1,5 @@
-// The threads that seal: named jobs in a queue, bounded by the dirty budget that every job's bytes count against. Jobs never throw.
+// The threads that seal: named jobs in a queue, bounded by the dirty budget that every job's bytes
+// count against. Jobs never throw.
 #pragma once
 
 #include <deque>

@@ -9,11 +9,17 @@ namespace reelfs::core {
 
 namespace {
 constexpr std::int64_t kMeasureEveryNs = 200'000'000;
-constexpr std::uint64_t kHeadroom = limits::wal_checkpoint_forced_bytes;  // for the catalog's log and its checkpoint
+constexpr std::uint64_t kHeadroom =
+    limits::wal_checkpoint_forced_bytes;  // for the catalog's log and its checkpoint
 }  // namespace
 
-SpaceGuard::SpaceGuard(Disk& disk, const Clock& clock, store::ExtentStore& store, const content::DirtyBudget& budget, std::string directory)
-    : disk_(disk), clock_(clock), store_(store), budget_(budget), directory_(std::move(directory)) {}
+SpaceGuard::SpaceGuard(Disk& disk, const Clock& clock, store::ExtentStore& store,
+                       const content::DirtyBudget& budget, std::string directory)
+    : disk_(disk),
+      clock_(clock),
+      store_(store),
+      budget_(budget),
+      directory_(std::move(directory)) {}
 
 Result<void> SpaceGuard::check_room(std::uint64_t bytes) {
     const std::uint64_t waiting = budget_.used();
@@ -29,7 +35,8 @@ Result<void> SpaceGuard::check_room(std::uint64_t bytes) {
     const std::uint64_t need = waiting + taken_since_ + bytes;
     if (need + need / 64 + kHeadroom > free_bytes_) {
         measured_at_ns_ = INT64_MIN / 2;
-        return Error(Errc::kNoSpace, "the disk is full: delete something, or add room to the volume");
+        return Error(Errc::kNoSpace,
+                     "the disk is full: delete something, or add room to the volume");
     }
     taken_since_ += bytes;
     return done();
@@ -45,7 +52,8 @@ bool SpaceGuard::release_reserve() {
         log::error("the reserve file cannot be released: {}", released.error().message());
         return false;
     }
-    log::warning("the disk is full: the reserve of {} MiB serves deletes and checkpoints now", *size >> 20);
+    log::warning("the disk is full: the reserve of {} MiB serves deletes and checkpoints now",
+                 *size >> 20);
     return true;
 }
 

@@ -1,5 +1,6 @@
-// Room on the disks. A write reserves room for its bytes before they are taken, so that a full disk is told at the write and not at
-// close; a reserve file keeps room for deletes and checkpoints, which must work at 100 %. Thread-safe.
+// Room on the disks. A write reserves room for its bytes before they are taken, so that a full disk
+// is told at the write and not at close; a reserve file keeps room for deletes and checkpoints,
+// which must work at 100 %. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace reelfs::core {
 
 class SpaceGuard {
   public:
-    SpaceGuard(Disk& disk, const Clock& clock, store::ExtentStore& store, const content::DirtyBudget& budget, std::string directory);
+    SpaceGuard(Disk& disk, const Clock& clock, store::ExtentStore& store,
+               const content::DirtyBudget& budget, std::string directory);
 
     /// kNoSpace when `bytes` more, sealed, would not leave the headroom that metadata needs.
     Result<void> check_room(std::uint64_t bytes) EXCLUDES(mutex_);

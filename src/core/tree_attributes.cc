@@ -28,12 +28,14 @@ Result<Attributes> TreeImpl::change(const Caller&, NodeId id, const AttributeCha
         RF_TRY(auto node, load(id));
         {
             MutexLock lock(node->mutex);
-            if (node->row.attributes.is_directory()) return Error(Errc::kIsDirectory, "a directory has no length to set");
+            if (node->row.attributes.is_directory())
+                return Error(Errc::kIsDirectory, "a directory has no length to set");
             if (!node->row.attributes.is_file()) return Error(Errc::kInvalid, "not a regular file");
         }
         RF_CHECK(files_.truncate(node, *change.size));
     }
-    const bool others = change.mode || change.uid || change.gid || change.accessed || change.modified || change.accessed_now || change.modified_now;
+    const bool others = change.mode || change.uid || change.gid || change.accessed ||
+                        change.modified || change.accessed_now || change.modified_now;
     NodeRow row;
     if (others || !change.size) {
         const Timestamp now = context_.clock.now();
@@ -64,7 +66,8 @@ Result<Attributes> TreeImpl::change(const Caller&, NodeId id, const AttributeCha
                 return done();
             },
             [&] {
-                // What was written before is older than the time now set by hand; its commit keeps that time.
+                // What was written before is older than the time now set by hand; its commit keeps
+                // that time.
                 if (auto node = context_.nodes.find(id); node && sets_modified) {
                     MutexLock lock(node->mutex);
                     node->written_at.reset();

@@ -1,5 +1,5 @@
-// Tree: containers. Each has its own key, drawn and durable in the keyring before the container is visible, and gone from it after the
-// container is.
+// Tree: containers. Each has its own key, drawn and durable in the keyring before the container is
+// visible, and gone from it after the container is.
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -15,17 +15,25 @@ namespace {
 std::string make_endpoint_id(Random& random) {
     constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
     std::string id;
-    for (int i = 0; i < 14; ++i) id.push_back(kAlphabet[random.integer<std::uint32_t>() % (i == 0 ? 26 : 36)]);
+    for (int i = 0; i < 14; ++i)
+        id.push_back(kAlphabet[random.integer<std::uint32_t>() % (i == 0 ? 26 : 36)]);
     return id;
 }
 
 }  // namespace
 
 Result<ContainerInfo> TreeImpl::info_of(const ContainerRow& row, std::string name) const {
-    return ContainerInfo{row.container, std::move(name), row.root, row.created, std::uint32_t{1} << row.block_shift, row.endpoint_id, row.profile};
+    return ContainerInfo{row.container,
+                         std::move(name),
+                         row.root,
+                         row.created,
+                         std::uint32_t{1} << row.block_shift,
+                         row.endpoint_id,
+                         row.profile};
 }
 
-Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::string_view name, const ContainerOptions& options) {
+Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::string_view name,
+                                                 const ContainerOptions& options) {
     RF_CHECK(context_.check_writable());
     RF_CHECK(check_container_name(name));
     if (!options.profile.empty() && options.profile != "mediastore")
@@ -35,12 +43,14 @@ Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::stri
         RF_TRY(auto taken, r.entry(kRootNode, name));
         if (taken) return Error(Errc::kExists, "a container of this name exists");
         RF_TRY(auto shift, r.setting("default_block_shift"));
-        container.block_shift = shift ? static_cast<std::uint8_t>(std::stoi(*shift)) : static_cast<std::uint8_t>(limits::block_shift_default);
+        container.block_shift = shift ? static_cast<std::uint8_t>(std::stoi(*shift))
+                                      : static_cast<std::uint8_t>(limits::block_shift_default);
         return done();
     }));
     if (options.block_bytes) {
         const std::uint32_t bytes = *options.block_bytes;
-        if (!std::has_single_bit(bytes) || bytes < 1u << limits::block_shift_min || bytes > 1u << limits::block_shift_max)
+        if (!std::has_single_bit(bytes) || bytes < 1u << limits::block_shift_min ||
+            bytes > 1u << limits::block_shift_max)
             return Error(Errc::kInvalid, "a block size is a power of two from 4 KiB to 1 MiB");
         container.block_shift = static_cast<std::uint8_t>(std::countr_zero(bytes));
     }
@@ -54,7 +64,8 @@ Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::stri
         Effect::kAdds,
         [&](Writer& w, Changed& changed) -> Result<void> {
             RF_TRY(NodeRow root, require_directory(w, kRootNode));
-            NodeRow row = fresh_row(caller, container.root, root, NodeType::kDirectory, options.mode);
+            NodeRow row =
+                fresh_row(caller, container.root, root, NodeType::kDirectory, options.mode);
             row.attributes.container = container.container;
             RF_CHECK(w.insert_node(row));
             RF_CHECK(w.insert_container(container));
@@ -63,7 +74,8 @@ Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::stri
         [&] { context_.containers.put(container); });
     if (!created) {
         if (auto removed = context_.keys.remove_container(container.container); !removed)
-            return std::move(created).error().with("and its key stays in the keyring until the next start");
+            return std::move(created).error().with(
+                "and its key stays in the keyring until the next start");
         return std::move(created).error();
     }
     if (auto* listener = listener_.load()) listener->entry_changed(kRootNode, name);
@@ -75,7 +87,8 @@ Result<std::vector<ContainerInfo>> TreeImpl::containers() {
     std::string after;
     for (bool more = true; more;) {
         RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
-            RF_TRY(auto entries, r.entries_with_nodes_after(kRootNode, after, limits::catalog_step_rows_max));
+            RF_TRY(auto entries,
+                   r.entries_with_nodes_after(kRootNode, after, limits::catalog_step_rows_max));
             more = entries.size() == static_cast<std::size_t>(limits::catalog_step_rows_max);
             for (auto& entry : entries) {
                 RF_TRY(auto row, r.container(entry.node.attributes.container));

@@ -1,5 +1,6 @@
-// Tree: listing. Offsets count entries; the name at an offset is remembered, so a listing goes on from a name and stays right while
-// entries come and go. An entry that was there all the time is listed exactly once.
+// Tree: listing. Offsets count entries; the name at an offset is remembered, so a listing goes on
+// from a name and stays right while entries come and go. An entry that was there all the time is
+// listed exactly once.
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -23,11 +24,16 @@ Result<std::shared_ptr<OpenDirectory>> TreeImpl::open_directory(NodeId id) {
     return std::make_shared<OpenDirectory>(id);
 }
 
-Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool with_attributes, const std::function<bool(const Listed&)>& take) {
-    if (offset < kAfterDot && !take({".", directory.node, NodeType::kDirectory, kAfterDot, nullptr})) return done();
+Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool with_attributes,
+                            const std::function<bool(const Listed&)>& take) {
+    if (offset < kAfterDot &&
+        !take({".", directory.node, NodeType::kDirectory, kAfterDot, nullptr}))
+        return done();
     if (offset < kAfterDotDot) {
         auto parent = parent_of(directory.node);
-        if (!parent) return parent.error().code() == Errc::kStale ? done() : Result<void>(std::move(parent).error());
+        if (!parent)
+            return parent.error().code() == Errc::kStale ? done()
+                                                         : Result<void>(std::move(parent).error());
         if (!take({"..", *parent, NodeType::kDirectory, kAfterDotDot, nullptr})) return done();
         offset = kAfterDotDot;
     }
@@ -79,7 +85,8 @@ Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool
             after = name;
             MutexLock lock(directory.mutex);
             directory.places[at] = after;
-            if (at > kRecentPlaces && (at - kRecentPlaces) % kPlaceStride != 0) directory.places.erase(at - kRecentPlaces);
+            if (at > kRecentPlaces && (at - kRecentPlaces) % kPlaceStride != 0)
+                directory.places.erase(at - kRecentPlaces);
         }
         if (count < kBatch) return done();
     }

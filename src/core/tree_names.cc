@@ -25,7 +25,9 @@ Result<NodeRow> TreeImpl::require_directory(Reader& r, NodeId node) const {
     return row;
 }
 
-bool TreeImpl::visible(const Attributes& attributes) const { return !attributes.expires || *attributes.expires > context_.clock.now(); }
+bool TreeImpl::visible(const Attributes& attributes) const {
+    return !attributes.expires || *attributes.expires > context_.clock.now();
+}
 
 Attributes TreeImpl::live(const NodeRow& row) {
     if (auto node = context_.nodes.find(row.attributes.node)) {
@@ -55,7 +57,9 @@ void TreeImpl::publish(const Changed& changed) {
     }
 }
 
-Result<void> TreeImpl::transact(Effect effect, const std::function<Result<void>(Writer&, Changed&)>& body, const std::function<void()>& published) {
+Result<void> TreeImpl::transact(Effect effect,
+                                const std::function<Result<void>(Writer&, Changed&)>& body,
+                                const std::function<void()>& published) {
     RF_CHECK(context_.check_writable());
     Changed changed;
     auto attempt = [&] {
@@ -67,12 +71,15 @@ Result<void> TreeImpl::transact(Effect effect, const std::function<Result<void>(
                                       });
     };
     auto result = attempt();
-    if (!result && effect == Effect::kFrees && result.error().code() == Errc::kNoSpace && context_.space.release_reserve()) result = attempt();
+    if (!result && effect == Effect::kFrees && result.error().code() == Errc::kNoSpace &&
+        context_.space.release_reserve())
+        result = attempt();
     return result;
 }
 
 Result<Attributes> TreeImpl::lookup(NodeId parent, std::string_view name) {
-    if (name.size() > limits::name_bytes_max) return Error(Errc::kNameTooLong, "a name has at most 255 bytes");
+    if (name.size() > limits::name_bytes_max)
+        return Error(Errc::kNameTooLong, "a name has at most 255 bytes");
     std::optional<NodeRow> found;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
         RF_TRY(auto id, r.entry(parent, name));
@@ -107,7 +114,8 @@ Result<NodeId> TreeImpl::parent_of(NodeId directory) {
     return parent;
 }
 
-NodeRow TreeImpl::fresh_row(const Caller& caller, NodeId id, const NodeRow& parent, NodeType type, std::uint32_t mode) const {
+NodeRow TreeImpl::fresh_row(const Caller& caller, NodeId id, const NodeRow& parent, NodeType type,
+                            std::uint32_t mode) const {
     NodeRow row;
     Attributes& attributes = row.attributes;
     attributes.node = id;
@@ -121,18 +129,22 @@ NodeRow TreeImpl::fresh_row(const Caller& caller, NodeId id, const NodeRow& pare
         attributes.gid = parent.attributes.gid;
         if (type == NodeType::kDirectory) attributes.mode |= S_ISGID;
     }
-    attributes.accessed = attributes.modified = attributes.changed = attributes.created = context_.clock.now();
+    attributes.accessed = attributes.modified = attributes.changed = attributes.created =
+        context_.clock.now();
     if (type == NodeType::kDirectory) row.parent = parent.attributes.node;
     if (type == NodeType::kFile) row.etag = context_.new_etag();
     return row;
 }
 
-Result<void> TreeImpl::add_entry(Writer& w, Changed& changed, NodeRow parent, std::string_view name, const NodeRow& child) {
-    RF_CHECK(w.insert_entry(parent.attributes.node, {std::string(name), child.attributes.node, child.attributes.type}));
+Result<void> TreeImpl::add_entry(Writer& w, Changed& changed, NodeRow parent, std::string_view name,
+                                 const NodeRow& child) {
+    RF_CHECK(w.insert_entry(parent.attributes.node,
+                            {std::string(name), child.attributes.node, child.attributes.type}));
     parent.implicit_folder = false;  // somebody works here through the mount
     parent.attributes.modified = parent.attributes.changed = context_.clock.now();
     if (child.attributes.is_directory()) {
-        if (parent.attributes.links >= limits::link_count_max) return Error(Errc::kTooManyLinks, "the directory has too many subdirectories");
+        if (parent.attributes.links >= limits::link_count_max)
+            return Error(Errc::kTooManyLinks, "the directory has too many subdirectories");
         ++parent.attributes.links;
     }
     RF_CHECK(w.update_node(parent));
@@ -140,11 +152,15 @@ Result<void> TreeImpl::add_entry(Writer& w, Changed& changed, NodeRow parent, st
     return done();
 }
 
-Result<Attributes> TreeImpl::make(const Caller& caller, NodeId parent, std::string_view name, const NewNode& what, std::string_view symlink_target,
-                                  const std::function<void(const std::shared_ptr<Node>&)>& adopted) {
+Result<Attributes> TreeImpl::make(
+    const Caller& caller, NodeId parent, std::string_view name, const NewNode& what,
+    std::string_view symlink_target,
+    const std::function<void(const std::shared_ptr<Node>&)>& adopted) {
     RF_CHECK(context_.check_writable());
     if (parent == kRootNode)
-        return Error(Errc::kNotPermitted, "only containers (directories) can be made at the root; make this inside a container");
+        return Error(
+            Errc::kNotPermitted,
+            "only containers (directories) can be made at the root; make this inside a container");
     RF_CHECK(check_component(name));
     RF_CHECK(context_.space.check_room(0));
     RF_TRY(NodeId id, context_.node_ids.next());
@@ -166,22 +182,29 @@ Result<Attributes> TreeImpl::make(const Caller& caller, NodeId parent, std::stri
     return row.attributes;
 }
 
-Result<Attributes> TreeImpl::make_directory(const Caller& caller, NodeId parent, std::string_view name, std::uint32_t mode) {
+Result<Attributes> TreeImpl::make_directory(const Caller& caller, NodeId parent,
+                                            std::string_view name, std::uint32_t mode) {
     if (parent == kRootNode) {
-        RF_TRY(ContainerInfo info, create_container(caller, name, {.mode = mode, .block_bytes = std::nullopt, .profile = {}}));
+        RF_TRY(ContainerInfo info,
+               create_container(caller, name,
+                                {.mode = mode, .block_bytes = std::nullopt, .profile = {}}));
         return attributes(info.root);
     }
     return make(caller, parent, name, {NodeType::kDirectory, mode, 0}, {}, nullptr);
 }
 
-Result<Attributes> TreeImpl::make_node(const Caller& caller, NodeId parent, std::string_view name, const NewNode& what) {
-    if (what.type == NodeType::kDirectory || what.type == NodeType::kSymlink) return Error(Errc::kInvalid, "not a kind that mknod makes");
+Result<Attributes> TreeImpl::make_node(const Caller& caller, NodeId parent, std::string_view name,
+                                       const NewNode& what) {
+    if (what.type == NodeType::kDirectory || what.type == NodeType::kSymlink)
+        return Error(Errc::kInvalid, "not a kind that mknod makes");
     return make(caller, parent, name, what, {}, nullptr);
 }
 
-Result<Attributes> TreeImpl::make_symlink(const Caller& caller, NodeId parent, std::string_view name, std::string_view target) {
+Result<Attributes> TreeImpl::make_symlink(const Caller& caller, NodeId parent,
+                                          std::string_view name, std::string_view target) {
     if (target.empty()) return Error(Errc::kNotFound, "a symbolic link needs a target");
-    if (target.size() > limits::symlink_bytes_max) return Error(Errc::kNameTooLong, "a link target has at most 4095 bytes");
+    if (target.size() > limits::symlink_bytes_max)
+        return Error(Errc::kNameTooLong, "a link target has at most 4095 bytes");
     return make(caller, parent, name, {NodeType::kSymlink, 0777, 0}, target, nullptr);
 }
 
@@ -191,11 +214,13 @@ Result<Attributes> TreeImpl::link(NodeId id, NodeId parent, std::string_view nam
     RF_CHECK(transact(Effect::kAdds, [&](Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(NodeRow parent_row, require_directory(w, parent));
         RF_TRY(row, require(w, id));
-        if (row.attributes.is_directory()) return Error(Errc::kNotPermitted, "a directory has one name only");
+        if (row.attributes.is_directory())
+            return Error(Errc::kNotPermitted, "a directory has one name only");
         if (row.attributes.links == 0) return Error(Errc::kNotFound, "the file has been removed");
         if (row.attributes.container != parent_row.attributes.container)
             return Error(Errc::kCrossDevice, "containers do not share files: their keys differ");
-        if (row.attributes.links >= limits::link_count_max) return Error(Errc::kTooManyLinks, "the file has too many links");
+        if (row.attributes.links >= limits::link_count_max)
+            return Error(Errc::kTooManyLinks, "the file has too many links");
         ++row.attributes.links;
         row.attributes.changed = context_.clock.now();
         RF_CHECK(w.update_node(row));
@@ -232,7 +257,8 @@ Result<void> TreeImpl::drop_link(Writer& w, Changed& changed, NodeRow row, Unlin
         unlinked.deleted = id;
         return done();
     }
-    // In use, or too big for one transaction: without links it goes when the last user does, in steps, or at the next start.
+    // In use, or too big for one transaction: without links it goes when the last user does, in
+    // steps, or at the next start.
     if (!in_use) unlinked.reapable = id;
     RF_CHECK(w.update_node(row));
     changed.push_back(std::move(row));
@@ -306,24 +332,32 @@ Result<bool> TreeImpl::is_inside(Reader& r, NodeId directory, NodeId ancestor) c
     return false;
 }
 
-Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_parent, std::string_view source_name, NodeId target_parent,
-                                 std::string_view target_name, RenameMode mode, bool content_synced, Unlinked& unlinked) {
+Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_parent,
+                                 std::string_view source_name, NodeId target_parent,
+                                 std::string_view target_name, RenameMode mode, bool content_synced,
+                                 Unlinked& unlinked) {
     RF_TRY(NodeRow from, require_directory(w, source_parent));
     RF_TRY(NodeRow to, require_directory(w, target_parent));
     RF_TRY(auto source_id, w.entry(source_parent, source_name));
     if (!source_id) return Error(Errc::kNotFound, "no such entry");
     RF_TRY(auto target_id, w.entry(target_parent, target_name));
-    if (from.attributes.container != to.attributes.container) return Error(Errc::kCrossDevice, "containers do not share files: their keys differ");
-    if (target_id && mode == RenameMode::kNoReplace) return Error(Errc::kExists, "the target exists");
-    if (!target_id && mode == RenameMode::kExchange) return Error(Errc::kNotFound, "nothing to exchange with");
-    if (target_id == source_id) return done();  // two links of one file, or the same name: nothing to do, by POSIX
+    if (from.attributes.container != to.attributes.container)
+        return Error(Errc::kCrossDevice, "containers do not share files: their keys differ");
+    if (target_id && mode == RenameMode::kNoReplace)
+        return Error(Errc::kExists, "the target exists");
+    if (!target_id && mode == RenameMode::kExchange)
+        return Error(Errc::kNotFound, "nothing to exchange with");
+    if (target_id == source_id)
+        return done();  // two links of one file, or the same name: nothing to do, by POSIX
 
     RF_TRY(NodeRow source, require(w, *source_id));
     std::optional<NodeRow> target;
     if (target_id) {
         RF_TRY(target, require(w, *target_id));
-        // A rename-over shows the old or the new content, whole: the new one must be durable first. The caller syncs and tries again.
-        if (!content_synced && (source.attributes.is_file() || target->attributes.is_file())) return Error(Errc::kBusy, "content is not durable yet");
+        // A rename-over shows the old or the new content, whole: the new one must be durable first.
+        // The caller syncs and tries again.
+        if (!content_synced && (source.attributes.is_file() || target->attributes.is_file()))
+            return Error(Errc::kBusy, "content is not durable yet");
     }
     if (source.attributes.is_directory()) {
         RF_TRY(bool inside, is_inside(w, target_parent, *source_id));
@@ -338,12 +372,17 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
             RF_TRY(bool inside, is_inside(w, source_parent, *target_id));
             if (inside) return Error(Errc::kInvalid, "a directory cannot go inside itself");
         }
-        RF_CHECK(w.replace_entry(source_parent, {std::string(source_name), *target_id, target->attributes.type}));
-        RF_CHECK(w.replace_entry(target_parent, {std::string(target_name), *source_id, source.attributes.type}));
+        RF_CHECK(w.replace_entry(source_parent,
+                                 {std::string(source_name), *target_id, target->attributes.type}));
+        RF_CHECK(w.replace_entry(target_parent,
+                                 {std::string(target_name), *source_id, source.attributes.type}));
         if (!same_parent) {
-            const int moved = (target->attributes.is_directory() ? 1 : 0) - (source.attributes.is_directory() ? 1 : 0);
-            from.attributes.links = static_cast<std::uint32_t>(static_cast<int>(from.attributes.links) + moved);
-            to.attributes.links = static_cast<std::uint32_t>(static_cast<int>(to.attributes.links) - moved);
+            const int moved = (target->attributes.is_directory() ? 1 : 0) -
+                              (source.attributes.is_directory() ? 1 : 0);
+            from.attributes.links =
+                static_cast<std::uint32_t>(static_cast<int>(from.attributes.links) + moved);
+            to.attributes.links =
+                static_cast<std::uint32_t>(static_cast<int>(to.attributes.links) - moved);
         }
         if (target->attributes.is_directory()) target->parent = source_parent;
         target->attributes.changed = now;
@@ -352,19 +391,22 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
     } else {
         if (target) {
             if (target->attributes.is_directory()) {
-                if (!source.attributes.is_directory()) return Error(Errc::kIsDirectory, "the target is a directory");
+                if (!source.attributes.is_directory())
+                    return Error(Errc::kIsDirectory, "the target is a directory");
                 RF_TRY(bool full, w.has_entries(*target_id));
                 if (full) return Error(Errc::kNotEmpty, "the target directory is not empty");
                 RF_CHECK(w.delete_node(*target_id));
                 unlinked.deleted = target_id;
                 --to_row.attributes.links;
             } else {
-                if (source.attributes.is_directory()) return Error(Errc::kNotDirectory, "the target is not a directory");
+                if (source.attributes.is_directory())
+                    return Error(Errc::kNotDirectory, "the target is not a directory");
                 RF_CHECK(drop_link(w, changed, *target, unlinked));
             }
         }
         RF_CHECK(w.delete_entry(source_parent, source_name));
-        RF_CHECK(w.replace_entry(target_parent, {std::string(target_name), *source_id, source.attributes.type}));
+        RF_CHECK(w.replace_entry(target_parent,
+                                 {std::string(target_name), *source_id, source.attributes.type}));
         if (!same_parent && source.attributes.is_directory()) {
             --from.attributes.links;
             ++to.attributes.links;
@@ -387,23 +429,28 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
     return done();
 }
 
-Result<void> TreeImpl::rename(NodeId source_parent, std::string_view source_name, NodeId target_parent, std::string_view target_name,
-                              RenameMode mode) {
+Result<void> TreeImpl::rename(NodeId source_parent, std::string_view source_name,
+                              NodeId target_parent, std::string_view target_name, RenameMode mode) {
     RF_CHECK(check_component(target_name));
-    if (source_parent == kRootNode && target_parent == kRootNode) return Error(Errc::kNotPermitted, "a container keeps its name");
-    if (source_parent == kRootNode || target_parent == kRootNode) return Error(Errc::kCrossDevice, "a container cannot be moved");
+    if (source_parent == kRootNode && target_parent == kRootNode)
+        return Error(Errc::kNotPermitted, "a container keeps its name");
+    if (source_parent == kRootNode || target_parent == kRootNode)
+        return Error(Errc::kCrossDevice, "a container cannot be moved");
     bool content_synced = false;
     while (true) {
         Unlinked unlinked;
         auto result = transact(Effect::kFrees, [&](Writer& w, Changed& changed) {
             settle(unlinked, false);
             unlinked = {};
-            return rename_in(w, changed, source_parent, source_name, target_parent, target_name, mode, content_synced, unlinked);
+            return rename_in(w, changed, source_parent, source_name, target_parent, target_name,
+                             mode, content_synced, unlinked);
         });
         settle(unlinked, result.ok());
         if (result || result.error().code() != Errc::kBusy || content_synced) return result;
-        for (const auto& [parent, name] : {std::pair(source_parent, source_name), std::pair(target_parent, target_name)}) {
-            if (parent == target_parent && name == target_name && mode != RenameMode::kExchange) break;
+        for (const auto& [parent, name] :
+             {std::pair(source_parent, source_name), std::pair(target_parent, target_name)}) {
+            if (parent == target_parent && name == target_name && mode != RenameMode::kExchange)
+                break;
             auto attributes = lookup(parent, name);
             if (!attributes || !attributes->is_file()) continue;
             RF_TRY(auto node, load(attributes->node));
@@ -417,7 +464,8 @@ Result<std::string> TreeImpl::read_link(NodeId node) {
     std::string target;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
         RF_TRY(NodeRow row, require(r, node));
-        if (row.attributes.type != NodeType::kSymlink) return Error(Errc::kInvalid, "not a symbolic link");
+        if (row.attributes.type != NodeType::kSymlink)
+            return Error(Errc::kInvalid, "not a symbolic link");
         target = std::move(row.symlink_target);
         return done();
     }));

@@ -1,4 +1,5 @@
-// Tree: objects as HTTP reads them. Resolution under policy, snapshots of finished files, followers of growing ones.
+// Tree: objects as HTTP reads them. Resolution under policy, snapshots of finished files, followers
+// of growing ones.
 #include <algorithm>
 
 #include "core/tree_impl.h"
@@ -10,11 +11,15 @@ namespace reelfs::core {
 using catalog::NodeRow;
 using catalog::Reader;
 
-/// One version of one file. It counts as a handle of its node, so that the content stays while it is read.
+/// One version of one file. It counts as a handle of its node, so that the content stays while it
+/// is read.
 class ObjectReaderImpl final : public ObjectReader {
   public:
     ObjectReaderImpl(TreeImpl& tree, std::shared_ptr<Node> node, std::string mime_type)
-        : tree_(tree), node_(std::move(node)), mime_type_(std::move(mime_type)), hold_(tree.context_.holds) {
+        : tree_(tree),
+          node_(std::move(node)),
+          mime_type_(std::move(mime_type)),
+          hold_(tree.context_.holds) {
         MutexLock lock(node_->mutex);
         attributes_ = node_->live();
         following_ = node_->growing;
@@ -41,11 +46,13 @@ class ObjectReaderImpl final : public ObjectReader {
     Result<std::size_t> read(std::uint64_t offset, MutableBytes out) override {
         if (following_) {
             RF_TRY(std::size_t n, tree_.files_.read(*node_, offset, out, content::Caching::kKeep));
-            if (state().cut) return Error(Errc::kCancelled, "the file changed while it was followed");
+            if (state().cut)
+                return Error(Errc::kCancelled, "the file changed while it was followed");
             return n;
         }
         if (offset >= attributes_.size) return std::size_t{0};
-        out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
+        out = out.first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
         RF_CHECK(tree_.files_.read_map(*map_, offset, out, content::Caching::kKeep));
         return out.size();
     }
@@ -57,7 +64,8 @@ class ObjectReaderImpl final : public ObjectReader {
             return n;
         }
         if (offset >= attributes_.size) return std::size_t{0};
-        out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
+        out = out.first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
         if (!tree_.files_.read_map_cached(*map_, offset, out)) return std::nullopt;
         return out.size();
     }
@@ -70,7 +78,8 @@ class ObjectReaderImpl final : public ObjectReader {
         bool now = true;
         {
             MutexLock lock(node_->mutex);
-            if (following_ && node_->growing && node_->size <= size && node_->cuts == cuts_ && !node_->failed) {
+            if (following_ && node_->growing && node_->size <= size && node_->cuts == cuts_ &&
+                !node_->failed) {
                 node_->watchers.push_back(watcher);
                 now = false;
             }
@@ -103,16 +112,19 @@ struct TreeImpl::Resolved {
     std::string mime_type;
 };
 
-Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer, std::string_view container, const Components& path) {
-    const Error refused(Errc::kAccessDenied, "anonymous requests may read what everybody may, from this machine only");
+Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
+                                                    std::string_view container,
+                                                    const Components& path) {
+    const Error refused(Errc::kAccessDenied,
+                        "anonymous requests may read what everybody may, from this machine only");
     const Error absent(Errc::kNotFound, "no such object");
     // A peer that may read nothing learns nothing, not even what exists.
-    Attributes everything;
-    everything.mode = 0777;
-    if (!policy::anonymous_may_read(peer, {}, everything)) return refused;
+    Attributes open_to_all;
+    open_to_all.type = NodeType::kDirectory;
+    open_to_all.mode = 0777;
+    if (!policy::anonymous_may_search(peer, std::span(&open_to_all, 1))) return refused;
 
     Resolved resolved;
-    bool denied = false;
     std::vector<Attributes> chain;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
         RF_TRY(auto root_id, r.entry(kRootNode, container));
@@ -134,18 +146,19 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer, s
             }
             const NodeRow& parent = parents.back();
             RF_TRY(auto id, r.entry(parent.attributes.node, name));
-            if (!(parent.attributes.mode & 1)) {  // x for others: what lies beneath is nobody's business
-                denied = true;
+            // Every directory walked, also on the way to a link's target, must be searchable.
+            if (!policy::anonymous_may_search(peer, std::span(&parent.attributes, 1)))
                 return refused;
-            }
             if (!id) return absent;
             RF_TRY(at, require(r, *id));
             if (!visible(at.attributes)) return absent;
             if (at.attributes.is_directory()) {
                 parents.push_back(at);
             } else if (at.attributes.type == NodeType::kSymlink) {
-                if (++hops > limits::symlink_hops_max) return Error(Errc::kLoop, "too many symbolic links");
-                if (at.symlink_target.starts_with('/')) return absent;  // only relative links are followed
+                if (++hops > limits::symlink_hops_max)
+                    return Error(Errc::kLoop, "too many symbolic links");
+                if (at.symlink_target.starts_with('/'))
+                    return absent;  // only relative links are followed
                 std::string_view target = at.symlink_target;
                 std::vector<std::string> names;
                 while (!target.empty()) {
@@ -167,11 +180,13 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer, s
         }
         return done();
     }));
-    if (denied || !policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
+    if (!policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
     return resolved;
 }
 
-Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer& peer, std::string_view container, const Components& path) {
+Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer& peer,
+                                                            std::string_view container,
+                                                            const Components& path) {
     RF_TRY(Resolved resolved, resolve_object(peer, container, path));
     RF_TRY(auto node, load(resolved.file.node));
     RF_CHECK(files_.ensure_map(*node));
@@ -182,14 +197,16 @@ Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer&
         ++node->handles;
         dirty = !node->growing && (!node->runs.empty() || !node->batches.empty());
     }
-    // A file that is open for change is served as it is now: what was written is sealed and committed first.
+    // A file that is open for change is served as it is now: what was written is sealed and
+    // committed first.
     if (dirty) {
         if (auto drained = files_.drain(node); !drained) {
             drop_handle(node, false, false);
             return std::move(drained).error();
         }
     }
-    return std::shared_ptr<ObjectReader>(std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
+    return std::shared_ptr<ObjectReader>(
+        std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
 }
 
 }  // namespace reelfs::core

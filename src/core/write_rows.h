@@ -1,4 +1,5 @@
-// A planned change of a file's map, written as catalog rows: slices, extents, and the ranges of packs that it frees.
+// A planned change of a file's map, written as catalog rows: slices, extents, and the ranges of
+// packs that it frees.
 #pragma once
 
 #include "reelfs/catalog/catalog.h"
@@ -10,6 +11,7 @@ namespace reelfs::core {
 using InlineBytesOf = std::function<std::optional<Bytes>(ExtentId)>;
 
 /// `map` is the file's map before the edit.
-Result<void> write_edit(catalog::Writer& w, NodeId node, const FileMap& map, const MapEdit& edit, const InlineBytesOf& inline_bytes);
+Result<void> write_edit(catalog::Writer& w, NodeId node, const FileMap& map, const MapEdit& edit,
+                        const InlineBytesOf& inline_bytes);
 
 }  // namespace reelfs::core

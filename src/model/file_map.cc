@@ -45,7 +45,8 @@ std::vector<FileMap::Piece> FileMap::pieces(std::uint64_t offset, std::uint64_t 
         if (!held) break;
         const Slice& slice = it->second;
         const std::uint64_t stop = std::min(slice.end(), end);
-        result.push_back({next, stop - next, extent(slice.extent), slice.start + (next - slice.file_offset)});
+        result.push_back(
+            {next, stop - next, extent(slice.extent), slice.start + (next - slice.file_offset)});
         at = stop;
     }
     return result;
@@ -62,16 +63,19 @@ std::uint64_t FileMap::next_data(std::uint64_t offset, std::uint64_t end) const 
 }
 
 std::uint64_t FileMap::next_hole(std::uint64_t offset, std::uint64_t end) const {
-    for (auto it = first_at(offset); it != slices_.end() && it->second.file_offset <= offset; ++it) offset = it->second.end();
+    for (auto it = first_at(offset); it != slices_.end() && it->second.file_offset <= offset; ++it)
+        offset = it->second.end();
     return std::min(offset, end);
 }
 
 void FileMap::cut(std::uint64_t offset, std::uint64_t length, MapEdit& edit) const {
     const std::uint64_t end = offset + length;
-    const auto earlier = static_cast<std::ptrdiff_t>(edit.removed.size());  // by earlier cuts of this edit
+    const auto earlier =
+        static_cast<std::ptrdiff_t>(edit.removed.size());  // by earlier cuts of this edit
     for (auto it = first_at(offset); it != slices_.end() && it->second.file_offset < end; ++it) {
         const Slice& slice = it->second;
-        // A slice that reaches beyond the last cut was handled there already: its remainder is in `added`.
+        // A slice that reaches beyond the last cut was handled there already: its remainder is in
+        // `added`.
         auto known = std::find_if(edit.added.begin(), edit.added.end(), [&](const Slice& s) {
             return s.extent == slice.extent && s.file_offset < end && s.end() > offset;
         });
@@ -79,18 +83,24 @@ void FileMap::cut(std::uint64_t offset, std::uint64_t length, MapEdit& edit) con
         if (known != edit.added.end()) {
             whole = *known;
             edit.added.erase(known);
-        } else if (auto stop = edit.removed.begin() + earlier; std::find(edit.removed.begin(), stop, slice) != stop) {
+        } else if (auto stop = edit.removed.begin() + earlier;
+                   std::find(edit.removed.begin(), stop, slice) != stop) {
             continue;
         } else {
             edit.removed.push_back(slice);
         }
-        if (whole.file_offset < offset) edit.added.push_back({whole.file_offset, offset - whole.file_offset, whole.extent, whole.start});
-        if (whole.end() > end) edit.added.push_back({end, whole.end() - end, whole.extent, whole.start + (end - whole.file_offset)});
+        if (whole.file_offset < offset)
+            edit.added.push_back(
+                {whole.file_offset, offset - whole.file_offset, whole.extent, whole.start});
+        if (whole.end() > end)
+            edit.added.push_back(
+                {end, whole.end() - end, whole.extent, whole.start + (end - whole.file_offset)});
     }
 }
 
 void FileMap::find_dead(MapEdit& edit) const {
-    // Per extent touched: which bytes stay held, then which of the blocks of the removed parts hold none of them.
+    // Per extent touched: which bytes stay held, then which of the blocks of the removed parts hold
+    // none of them.
     std::unordered_map<ExtentId, std::uint64_t> lost;
     for (const Slice& slice : edit.removed) lost[slice.extent] += slice.length;
     for (const Slice& slice : edit.added)
@@ -104,14 +114,22 @@ void FileMap::find_dead(MapEdit& edit) const {
         const std::uint64_t block = std::uint64_t{1} << use.extent.shape.block_shift;
         for (const Slice& removed : edit.removed) {
             if (removed.extent != id) continue;
-            const std::uint64_t base = removed.file_offset - removed.start;  // file offset of the extent's first byte, may wrap
+            const std::uint64_t base =
+                removed.file_offset -
+                removed.start;  // file offset of the extent's first byte, may wrap
             auto held_after = [&](std::uint64_t index) {
                 const std::uint64_t from = base + index * block;
-                const std::uint64_t to = from + std::min<std::uint64_t>(block, use.extent.shape.plain_bytes - index * block);
+                const std::uint64_t to =
+                    from +
+                    std::min<std::uint64_t>(block, use.extent.shape.plain_bytes - index * block);
                 for (const Slice& s : edit.added)
                     if (s.extent == id && s.file_offset < to && s.end() > from) return true;
-                for (auto it = first_at(from); it != slices_.end() && it->second.file_offset < to; ++it)
-                    if (it->second.extent == id && std::find(edit.removed.begin(), edit.removed.end(), it->second) == edit.removed.end()) return true;
+                for (auto it = first_at(from); it != slices_.end() && it->second.file_offset < to;
+                     ++it)
+                    if (it->second.extent == id &&
+                        std::find(edit.removed.begin(), edit.removed.end(), it->second) ==
+                            edit.removed.end())
+                        return true;
                 return false;
             };
             const std::uint64_t last = (removed.start + removed.length - 1) / block;
@@ -119,7 +137,8 @@ void FileMap::find_dead(MapEdit& edit) const {
                 if (held_after(i)) continue;
                 auto index = static_cast<std::uint32_t>(i);
                 auto* run = edit.dead_blocks.empty() ? nullptr : &edit.dead_blocks.back();
-                if (run && run->extent == id && run->first.value() + run->count > index) continue;  // shared by two removed slices
+                if (run && run->extent == id && run->first.value() + run->count > index)
+                    continue;  // shared by two removed slices
                 if (run && run->extent == id && run->first.value() + run->count == index)
                     ++run->count;
                 else

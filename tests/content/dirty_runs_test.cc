@@ -28,7 +28,8 @@ TEST(DirtyRuns, AgreeWithAPlainArray) {
         DirtyRuns runs;
         std::vector<int> reference(kFile, -1);
         for (int step = 0; step < 60; ++step) {
-            const std::size_t offset = random() % kFile, length = 1 + random() % std::min<std::size_t>(kFile - offset, 3000);
+            const std::size_t offset = random() % kFile,
+                              length = 1 + random() % std::min<std::size_t>(kFile - offset, 3000);
             switch (random() % 8) {
                 case 0:
                     runs.drop({offset, length});
@@ -37,7 +38,8 @@ TEST(DirtyRuns, AgreeWithAPlainArray) {
                 case 1:
                     for (const DirtyRun& run : runs.take_full(2048)) {
                         for (std::size_t i = 0; i < run.length; ++i) {
-                            ASSERT_EQ(reference[run.offset + i], std::to_integer<int>(run.bytes()[i]));
+                            ASSERT_EQ(reference[run.offset + i],
+                                      std::to_integer<int>(run.bytes()[i]));
                             reference[run.offset + i] = -1;
                         }
                     }
@@ -46,14 +48,16 @@ TEST(DirtyRuns, AgreeWithAPlainArray) {
                     std::vector<std::byte> bytes(length);
                     for (auto& b : bytes) b = static_cast<std::byte>(random());
                     runs.write(offset, bytes, 2048);
-                    for (std::size_t i = 0; i < length; ++i) reference[offset + i] = std::to_integer<int>(bytes[i]);
+                    for (std::size_t i = 0; i < length; ++i)
+                        reference[offset + i] = std::to_integer<int>(bytes[i]);
                 }
             }
             std::vector<std::byte> out(kFile);
             std::vector<ByteRange> missing{{0, kFile}};
             runs.copy_to(0, out, missing);
             std::vector<bool> held(kFile, true);
-            for (const ByteRange& gap : missing) std::fill_n(held.begin() + static_cast<long>(gap.offset), gap.length, false);
+            for (const ByteRange& gap : missing)
+                std::fill_n(held.begin() + static_cast<long>(gap.offset), gap.length, false);
             std::uint64_t count = 0;
             for (std::size_t i = 0; i < kFile; ++i) {
                 ASSERT_EQ(held[i], reference[i] >= 0) << i;

@@ -21,7 +21,8 @@ PlacedExtent extent_of(std::uint64_t id, std::uint32_t bytes) {
 }
 
 MapEdit write(FileMap& map, std::uint64_t offset, std::uint32_t length, std::uint64_t id) {
-    std::vector<std::pair<Slice, PlacedExtent>> fresh{{Slice{offset, length, ExtentId(id), 0}, extent_of(id, length)}};
+    std::vector<std::pair<Slice, PlacedExtent>> fresh{
+        {Slice{offset, length, ExtentId(id), 0}, extent_of(id, length)}};
     MapEdit edit = map.plan_write(fresh);
     map.apply(edit);
     return edit;
@@ -40,7 +41,8 @@ TEST(FileMap, AnEmptyMapIsOneHole) {
 TEST(FileMap, AnOverwriteInTheMiddleSplitsAndFreesWholeBlocksOnly) {
     FileMap map;
     write(map, 0, 5 * 4096, 1);
-    MapEdit edit = write(map, 4000, 2 * 4096 + 200, 2);  // covers blocks 1 and 2 wholly, 0 and 3 in part
+    MapEdit edit =
+        write(map, 4000, 2 * 4096 + 200, 2);  // covers blocks 1 and 2 wholly, 0 and 3 in part
     EXPECT_TRUE(edit.dead_extents.empty());
     ASSERT_EQ(edit.dead_blocks.size(), 1u);
     EXPECT_EQ(edit.dead_blocks[0], (MapEdit::DeadBlocks{ExtentId(1), BlockIndex(1), 2}));
@@ -73,7 +75,8 @@ TEST(FileMap, SeveralNewExtentsMayCutOneOldSlice) {
     write(map, 0, 10 * 4096, 1);
     std::vector<std::pair<Slice, PlacedExtent>> fresh;
     for (std::uint64_t i = 0; i < 3; ++i)
-        fresh.push_back({Slice{4096 + i * 3 * 4096, 4096, ExtentId(10 + i), 0}, extent_of(10 + i, 4096)});
+        fresh.push_back(
+            {Slice{4096 + i * 3 * 4096, 4096, ExtentId(10 + i), 0}, extent_of(10 + i, 4096)});
     MapEdit edit = map.plan_write(fresh);
     map.apply(edit);
     EXPECT_EQ(edit.removed.size(), 1u);
@@ -82,7 +85,8 @@ TEST(FileMap, SeveralNewExtentsMayCutOneOldSlice) {
     EXPECT_EQ(edit.dead_blocks.size(), 3u);
 }
 
-/// A reference of one entry per byte, against random writes and holes; checks content, dead blocks and dead extents.
+/// A reference of one entry per byte, against random writes and holes; checks content, dead blocks
+/// and dead extents.
 TEST(FileMap, AgreesWithAReferenceOfOneEntryPerByte) {
     const auto seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -90,11 +94,14 @@ TEST(FileMap, AgreesWithAReferenceOfOneEntryPerByte) {
     constexpr std::size_t kFile = 12 * 4096;
     for (int round = 0; round < 30; ++round) {
         FileMap map;
-        std::vector<std::pair<std::uint64_t, std::uint64_t>> reference(kFile, {0, 0});  // extent, start
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> reference(kFile,
+                                                                       {0, 0});  // extent, start
         std::map<std::uint64_t, std::uint32_t> length_of;
         std::map<std::uint64_t, std::set<std::uint32_t>> dead;
         for (std::uint64_t id = 1; id < 40; ++id) {
-            const std::size_t offset = random() % kFile, length = 1 + random() % std::min<std::size_t>(kFile - offset, 3 * 4096);
+            const std::size_t offset = random() % kFile,
+                              length =
+                                  1 + random() % std::min<std::size_t>(kFile - offset, 3 * 4096);
             MapEdit edit;
             if (random() % 4 == 0) {
                 edit = map.plan_remove(offset, length);
@@ -107,7 +114,8 @@ TEST(FileMap, AgreesWithAReferenceOfOneEntryPerByte) {
             }
             for (const auto& run : edit.dead_blocks)
                 for (std::uint32_t b = 0; b < run.count; ++b)
-                    ASSERT_TRUE(dead[run.extent.value()].insert(run.first.value() + b).second) << "a block died twice";
+                    ASSERT_TRUE(dead[run.extent.value()].insert(run.first.value() + b).second)
+                        << "a block died twice";
             std::map<std::uint64_t, std::set<std::uint32_t>> live;
             for (const auto& [extent, start] : reference)
                 if (extent) live[extent].insert(static_cast<std::uint32_t>(start >> kShift));
@@ -116,13 +124,15 @@ TEST(FileMap, AgreesWithAReferenceOfOneEntryPerByte) {
                 ASSERT_EQ(map.extent(ExtentId(extent)) != nullptr, live.contains(extent));
                 if (!live.contains(extent)) continue;
                 for (std::uint32_t b = 0; b <= (bytes - 1) >> kShift; ++b)
-                    ASSERT_EQ(dead[extent].contains(b), !live[extent].contains(b)) << "extent " << extent << " block " << b;
+                    ASSERT_EQ(dead[extent].contains(b), !live[extent].contains(b))
+                        << "extent " << extent << " block " << b;
             }
             std::size_t at = 0;
             for (const auto& piece : map.pieces(0, kFile)) {
                 ASSERT_EQ(piece.file_offset, at);
                 for (std::size_t i = 0; i < piece.length; ++i, ++at) {
-                    ASSERT_EQ(reference[at].first, piece.extent ? piece.extent->shape.extent.value() : 0);
+                    ASSERT_EQ(reference[at].first,
+                              piece.extent ? piece.extent->shape.extent.value() : 0);
                     if (piece.extent) {
                         ASSERT_EQ(reference[at].second, piece.start + i);
                     }

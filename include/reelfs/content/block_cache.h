@@ -1,6 +1,7 @@
-// Opened blocks in memory, least recently used out first, within one byte budget. Plaintext is wiped neither here nor in the
-// kernel's page cache: memory is trusted, disks are not. Extents never change, so nothing is ever invalidated; ids are never reused.
-// Thread-safe; sharded so that readers of different blocks do not meet.
+// Opened blocks in memory, least recently used out first, within one byte budget. Plaintext is
+// wiped neither here nor in the kernel's page cache: memory is trusted, disks are not. Extents
+// never change, so nothing is ever invalidated; ids are never reused. Thread-safe; sharded so that
+// readers of different blocks do not meet.
 #pragma once
 
 #include <array>
@@ -40,7 +41,8 @@ class BlockCache {
   private:
     struct Hash {
         std::size_t operator()(const BlockKey& key) const {
-            return std::hash<ExtentId>{}(key.extent) * 31 + key.block.value() * 0x9E3779B97F4A7C15ull;
+            return std::hash<ExtentId>{}(key.extent) * 31 +
+                   key.block.value() * 0x9E3779B97F4A7C15ull;
         }
     };
     struct Item {

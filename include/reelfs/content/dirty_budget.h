@@ -1,5 +1,5 @@
-// The bound on written bytes that are still in memory, over all files. A writer waits here for room, holding no lock; whoever
-// seals and commits gives it back. Thread-safe.
+// The bound on written bytes that are still in memory, over all files. A writer waits here for
+// room, holding no lock; whoever seals and commits gives it back. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ class DirtyBudget {
   public:
     explicit DirtyBudget(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
 
-    /// Takes `bytes`, waiting while that would exceed the bound (one taker always passes an empty budget). Calls `pressed` before each
-    /// wait: it starts the sealing of what is dirty.
+    /// Takes `bytes`, waiting while that would exceed the bound (one taker always passes an empty
+    /// budget). Calls `pressed` before each wait: it starts the sealing of what is dirty.
     void take(std::uint64_t bytes, const std::function<void()>& pressed) EXCLUDES(mutex_) {
         MutexLock lock(mutex_);
         while (used_ > 0 && used_ + bytes > bytes_max_) {

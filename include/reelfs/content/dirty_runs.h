@@ -1,7 +1,9 @@
-// Written bytes that are not sealed yet: runs in memory, in file order, never touching each other. Pure; the caller guards it.
+// Written bytes that are not sealed yet: runs in memory, in file order, never touching each other.
+// Pure; the caller guards it.
 //
-// A run that a sequential writer extends gets room for a whole extent at once, so that bytes are copied once. Runs are handed
-// over whole (take_*) to be sealed: from then on no writer can reach their buffers.
+// A run that a sequential writer extends gets room for a whole extent at once, so that bytes are
+// copied once. Runs are handed over whole (take_*) to be sealed: from then on no writer can reach
+// their buffers.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +30,10 @@ struct DirtyRun {
     Bytes bytes() const { return buffer.span().first(length); }
 };
 
-/// Copies what `run` holds of the `missing` parts of a file into `out` (whose first byte is file offset `out_offset`), and takes
-/// those parts off `missing`.
-void copy_from_run(const DirtyRun& run, std::uint64_t out_offset, MutableBytes out, std::vector<ByteRange>& missing);
+/// Copies what `run` holds of the `missing` parts of a file into `out` (whose first byte is file
+/// offset `out_offset`), and takes those parts off `missing`.
+void copy_from_run(const DirtyRun& run, std::uint64_t out_offset, MutableBytes out,
+                   std::vector<ByteRange>& missing);
 
 class DirtyRuns {
   public:

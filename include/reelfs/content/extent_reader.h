@@ -1,7 +1,9 @@
-// Plaintext ranges of sealed extents: reads tags and blocks from the store, opens them, keeps small reads in the cache.
-// Every byte returned was authenticated in this call or when it entered the cache. Thread-safe.
+// Plaintext ranges of sealed extents: reads tags and blocks from the store, opens them, keeps small
+// reads in the cache. Every byte returned was authenticated in this call or when it entered the
+// cache. Thread-safe.
 //
-// Cost of a cold read: one pread for an extent of at most 64 KiB or whose tag table is cached, else two.
+// Cost of a cold read: one pread for an extent of at most 64 KiB or whose tag table is cached, else
+// two.
 #pragma once
 
 #include <memory>
@@ -19,7 +21,8 @@ namespace reelfs::content {
 class KeySource {
   public:
     virtual ~KeySource() = default;
-    virtual Result<std::shared_ptr<const crypto::SecretKey>> container_key(ContainerId container, KeyId key) = 0;
+    virtual Result<std::shared_ptr<const crypto::SecretKey>> container_key(ContainerId container,
+                                                                           KeyId key) = 0;
 };
 
 /// The sealed bytes of extents that live in the catalog. Implemented above. Thread-safe.
@@ -36,11 +39,13 @@ enum class Caching {
 
 class ExtentReader {
   public:
-    ExtentReader(store::ExtentStore& store, InlineSource& inlines, KeySource& keys, BlockCache& cache)
+    ExtentReader(store::ExtentStore& store, InlineSource& inlines, KeySource& keys,
+                 BlockCache& cache)
         : store_(store), inlines_(inlines), keys_(keys), cache_(cache) {}
 
     /// Fills `out` with plaintext from `start`. kCorrupt when a block needed is damaged or missing.
-    Result<void> read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out, Caching caching);
+    Result<void> read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
+                      Caching caching);
     /// From the cache only; false when a block is not there.
     bool read_cached(const PlacedExtent& extent, std::uint64_t start, MutableBytes out);
 

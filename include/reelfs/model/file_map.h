@@ -1,8 +1,10 @@
-// Which bytes of a file are held by which extent: slices in order, holes between them. Pure; the caller guards it.
+// Which bytes of a file are held by which extent: slices in order, holes between them. Pure; the
+// caller guards it.
 //
-// A change is planned first (plan_*: nothing is touched), so that it can be written to the catalog, and then applied.
-// An extent belongs to one file, and within it file_offset - start is the same for all its slices: bytes that are neighbours in an
-// extent are neighbours in the file. A block is dead when no slice holds a byte of it.
+// A change is planned first (plan_*: nothing is touched), so that it can be written to the catalog,
+// and then applied. An extent belongs to one file, and within it file_offset - start is the same
+// for all its slices: bytes that are neighbours in an extent are neighbours in the file. A block is
+// dead when no slice holds a byte of it.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +19,10 @@ namespace reelfs {
 
 /// A planned change of a FileMap, in the terms of the catalog's rows.
 struct MapEdit {
-    std::vector<Slice> removed;            // as they stood
-    std::vector<Slice> added;              // remainders of removed ones, and new ones
-    std::vector<PlacedExtent> new_extents; // extents that `added` names for the first time
-    std::vector<ExtentId> dead_extents;    // no slice left
+    std::vector<Slice> removed;             // as they stood
+    std::vector<Slice> added;               // remainders of removed ones, and new ones
+    std::vector<PlacedExtent> new_extents;  // extents that `added` names for the first time
+    std::vector<ExtentId> dead_extents;     // no slice left
     /// Runs of plaintext blocks that died in extents that live on.
     struct DeadBlocks {
         ExtentId extent;
@@ -49,7 +51,8 @@ class FileMap {
     std::vector<Piece> pieces(std::uint64_t offset, std::uint64_t length) const;
     /// True when a slice holds a byte of [offset, offset + length).
     bool any(std::uint64_t offset, std::uint64_t length) const;
-    /// Start of the first held byte at or after `offset`, and of the first hole; `end` when there is none before it.
+    /// Start of the first held byte at or after `offset`, and of the first hole; `end` when there
+    /// is none before it.
     std::uint64_t next_data(std::uint64_t offset, std::uint64_t end) const;
     std::uint64_t next_hole(std::uint64_t offset, std::uint64_t end) const;
     std::uint64_t held_bytes() const { return held_bytes_; }
@@ -57,7 +60,8 @@ class FileMap {
     const PlacedExtent* extent(ExtentId extent) const;
     std::vector<Slice> slices() const;
 
-    /// New bytes over old ones. `fresh` are whole extents with their slices (one each), not overlapping each other.
+    /// New bytes over old ones. `fresh` are whole extents with their slices (one each), not
+    /// overlapping each other.
     MapEdit plan_write(std::span<const std::pair<Slice, PlacedExtent>> fresh) const;
     /// A hole in [offset, offset + length).
     MapEdit plan_remove(std::uint64_t offset, std::uint64_t length) const;
