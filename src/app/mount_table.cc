@@ -138,6 +138,7 @@ std::vector<std::string> holders_of(const std::string& mountpoint, std::size_t c
          !error && process != end && holders.size() < count; process.increment(error)) {
         const std::string pid = process->path().filename().string();
         if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+        if (pid == std::to_string(::getpid())) continue;
         if (!process_holds(process->path(), mountpoint)) continue;
         std::string name = read_text("/proc/" + pid + "/comm");
         while (!name.empty() && name.back() == '\n') name.pop_back();
