@@ -118,9 +118,12 @@ void Connection::fail(std::string_view why) {
 }
 
 Async<void> Connection::run() {
-    while (co_await read_head()) {
+    // gcc 12 miscompiles co_await in a loop's condition: here and below it stands in a statement.
+    bool more = co_await read_head();
+    while (more) {
         co_await serve();
         if (!keep_alive_ || dead_) break;
+        more = co_await read_head();
     }
     if (!dead_) co_await close();
     dead_ = true;
@@ -162,7 +165,8 @@ Async<bool> Connection::read_head() {
         scanned = seen.size();
         if (scanned > 0 && phase_ == Phase::kIdle) enter(Phase::kHead, state_.limits.head_ms);
         if (stopping_) co_return false;
-        if (!co_await read_some()) {
+        const bool more = co_await read_some();
+        if (!more) {
             if (expired_ && !dead_ && phase_ == Phase::kHead) {
                 expired_ = false;
                 co_await refuse({408, "the request's head took too long"});
@@ -208,10 +212,8 @@ Async<void> Connection::serve() {
     meter_->record(now_ns() - started, body_sent_, !failed_ && !server_fault);
     object_ = {};
     if (dead_ || !body_pending_) co_return;
-    if (!keep_alive_ || !co_await drain_body()) {
-        keep_alive_ = false;
-        lingers_ = true;
-    }
+    if (keep_alive_) keep_alive_ = co_await drain_body();
+    lingers_ = !keep_alive_;
 }
 
 Async<Response> Connection::answer() {
@@ -295,7 +297,9 @@ Async<bool> Connection::drain_body() {
             left -= data;
             if (step.consumed > 0) continue;
         }
-        if (stopping_ || !co_await read_some()) co_return false;
+        if (stopping_) co_return false;
+        const bool more = co_await read_some();
+        if (!more) co_return false;
     }
     body_pending_ = false;
     co_return true;
@@ -310,7 +314,11 @@ Async<void> Connection::close() {
         enter(Phase::kClosing, state_.limits.linger_ms);
         expired_ = false;
         input_.consume(input_.size());
-        while (co_await read_some()) input_.consume(input_.size());
+        bool more = co_await read_some();
+        while (more) {
+            input_.consume(input_.size());
+            more = co_await read_some();
+        }
     }
     socket_.close(ignored);
 }

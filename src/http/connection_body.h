@@ -78,8 +78,9 @@ inline Async<void> Connection::send(Response& response) {
                         is_chunked(response, head_.minor_version));
     } else if (!response.parts.empty()) {
         co_await send_parts(std::move(head), response);
-    } else if (co_await send_text(head, response.text)) {
-        body_sent_ = response.text.size();
+    } else {
+        const bool sent = co_await send_text(head, response.text);
+        if (sent) body_sent_ = response.text.size();
     }
     enter(Phase::kServing, 0);
 }
@@ -87,7 +88,8 @@ inline Async<void> Connection::send(Response& response) {
 inline Async<bool> Connection::send_text(std::string_view text, std::string_view more) {
     std::size_t sent = 0;
     may_shed_ = false;
-    co_return co_await write(text, bytes_of(more), {}, sent) == Sent::kAll;
+    const Sent outcome = co_await write(text, bytes_of(more), {}, sent);
+    co_return outcome == Sent::kAll;
 }
 
 inline Async<bool> Connection::send_parts(std::string head, Response& response) {
@@ -95,11 +97,11 @@ inline Async<bool> Connection::send_parts(std::string head, Response& response) 
     for (std::size_t i = 0; i < response.parts.size(); ++i) {
         BodyPart& part = response.parts[i];
         const bool last = i + 1 == response.parts.size();
-        head += part.before;
-        if (!co_await send_span(std::exchange(head, {}), part.offset, part.length,
-                                last ? std::string_view(response.after) : std::string_view(),
-                                std::move(first)))
-            co_return false;
+        std::string before = std::exchange(head, {}) + part.before;
+        const std::string_view after = last ? std::string_view(response.after) : "";
+        const bool sent = co_await send_span(std::move(before), part.offset, part.length, after,
+                                             std::move(first));
+        if (!sent) co_return false;
     }
     co_return true;
 }
@@ -124,8 +126,8 @@ inline Async<bool> Connection::send_span(std::string before, std::uint64_t offse
                                         std::min<std::uint64_t>(window_max, end - offset - held)));
         std::size_t sent = 0;
         may_shed_ = true;
-        const Sent outcome =
-            co_await write(before, std::as_const(window).span(), last ? after : "", sent);
+        const std::string_view tail = last ? after : "";
+        const Sent outcome = co_await write(before, std::as_const(window).span(), tail, sent);
         Window next = co_await take_prefetched(offset + held);
         const std::size_t text_sent = std::min(sent, before.size());
         const std::size_t body_sent = std::min(sent - text_sent, held);
@@ -146,7 +148,8 @@ inline Async<bool> Connection::send_span(std::string before, std::uint64_t offse
         window.reset();
         next.reset();
         window_max = std::min(limits::http_resumed_window_bytes, state_.limits.window_bytes);
-        if (!co_await wait_writable()) co_return false;
+        const bool writable = co_await wait_writable();
+        if (!writable) co_return false;
     }
 }
 
@@ -165,8 +168,10 @@ inline Async<bool> Connection::follow(std::string head, std::uint64_t offset, bo
             complete = false;
         } else if (now.size > offset) {
             const auto n = std::min<std::uint64_t>(now.size - offset, state_.limits.window_bytes);
-            complete = co_await send_span(chunked ? fmt::format("{:x}\r\n", n) : "", offset, n,
-                                          chunked ? "\r\n" : "", Window());
+            std::string before = chunked ? fmt::format("{:x}\r\n", n) : std::string();
+            const std::string_view after = chunked ? "\r\n" : "";
+            Window none;
+            complete = co_await send_span(std::move(before), offset, n, after, std::move(none));
             offset += n;
         } else if (now.growing) {
             complete = co_await wait_beyond(offset);
