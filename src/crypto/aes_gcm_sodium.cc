@@ -11,6 +11,12 @@ namespace reelfs::crypto {
 
 namespace {
 
+/// libsodium takes no null for a message, not even for an empty one.
+template <class Byte>
+Byte* data_of(std::span<Byte> bytes, std::byte& none) {
+    return bytes.empty() ? &none : bytes.data();
+}
+
 class SodiumGcm final : public AesGcm {
   public:
     explicit SodiumGcm(const SecretKey& key) {
@@ -20,17 +26,21 @@ class SodiumGcm final : public AesGcm {
 
     void seal(const Nonce& nonce, Bytes associated, Bytes plain, MutableBytes cipher,
               MutableBytes tag) override {
+        std::byte none{};
         const int result = crypto_aead_aes256gcm_encrypt_detached_afternm(
-            raw(cipher.data()), raw(tag.data()), nullptr, raw(plain.data()), plain.size(),
-            raw(associated.data()), associated.size(), nullptr, raw(nonce.data()), &expanded_);
+            raw(data_of(cipher, none)), raw(tag.data()), nullptr, raw(data_of(plain, none)),
+            plain.size(), raw(associated.data()), associated.size(), nullptr, raw(nonce.data()),
+            &expanded_);
         require(result == 0, "libsodium failed to seal");
     }
 
     bool open(const Nonce& nonce, Bytes associated, Bytes cipher, Bytes tag,
               MutableBytes plain) override {
+        std::byte none{};
         const int result = crypto_aead_aes256gcm_decrypt_detached_afternm(
-            raw(plain.data()), nullptr, raw(cipher.data()), cipher.size(), raw(tag.data()),
-            raw(associated.data()), associated.size(), raw(nonce.data()), &expanded_);
+            raw(data_of(plain, none)), nullptr, raw(data_of(cipher, none)), cipher.size(),
+            raw(tag.data()), raw(associated.data()), associated.size(), raw(nonce.data()),
+            &expanded_);
         if (result == 0) return true;
         wipe(plain);
         return false;

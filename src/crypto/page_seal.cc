@@ -4,7 +4,7 @@
 //
 // Invariants: the salt in use for writing is never dropped from the cache while it is in use; a
 // salt read from disk enters the cache only after a unit under it proved authentic, so damaged
-// pages cannot push out good keys.
+// pages cannot push out good keys (a worker that met a damaged page is dropped).
 #include "reelfs/crypto/page_seal.h"
 
 #include <algorithm>

@@ -44,7 +44,10 @@ class FaultyStore final : public ExtentStore {
     }
     Result<void> remove_pack(const PackId& pack) override {
         RF_CHECK(plan_(StoreCall::kRemove));
-        return inner_->remove_pack(pack);
+        RF_CHECK(inner_->remove_pack(pack));
+        MutexLock lock(mutex_);
+        failed_.erase(pack);
+        return done();
     }
     Result<void> set_aside(const PackId& pack) override { return inner_->set_aside(pack); }
     Result<void> settle(const PackId& pack) override {

@@ -184,11 +184,14 @@ class PackStore final : public ExtentStore {
     Result<PackId> open_in(Zone& zone) {
         PackId id;
         random_.fill(id.bytes);
-        auto created = zone.create(id);
-        if (!created) return std::move(created).error();
-        auto file = *std::move(created);
+        auto file = zone.create(id);
+        for (int tries = 1; !file && file.error().code() == Errc::kExists && tries < 8; ++tries) {
+            random_.fill(id.bytes);
+            file = zone.create(id);
+        }
+        if (!file) return std::move(file).error();
         writers_.add(id,
-                     std::make_shared<Pack>(id, std::move(file),
+                     std::make_shared<Pack>(id, *std::move(file),
                                             [&zone, id] { return zone.make_name_durable(id); }),
                      &zone);
         return id;

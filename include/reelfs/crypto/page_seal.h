@@ -34,7 +34,8 @@ struct PagePosition {
 };
 
 /// Thread-safe; callers meet only for the moment it takes to borrow an expanded key. Keeps the keys
-/// of the 64 salts used last, at most 16 idle ones each: about 1 MiB at the very most.
+/// of the 64 salts used last, at most 16 idle ones each: about 1 MiB at the very most. Draws nonces
+/// ahead, so make it after the last fork: two processes must never seal with one sealer.
 class PageSealer {
   public:
     /// `random` must outlive the sealer. `pages_per_salt` is smaller only in tests.
