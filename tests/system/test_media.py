@@ -59,7 +59,7 @@ def blocks(path):
     return os.stat(path).st_blocks * 512
 
 
-@pytest.mark.parametrize("tool", [["cp", "-a"], ["rsync", "-aHX", "--checksum", "--sparse"]],
+@pytest.mark.parametrize("tool", [["cp", "-a"], ["rsync", "-aHX", "--modify-window=-1", "--checksum", "--sparse"]],
                          ids=lambda tool: tool[0])
 def test_copied_tree_equals_its_source(tool, area, twin):
     source = grow_tree(f"{twin}/source")
@@ -78,7 +78,7 @@ def test_rsync_with_acls_hard_links_and_checksums(make_store, twin):
         store = make_store().mount(options="acl,dev,suid" if os.geteuid() == 0 else "acl")
         folder = f"{store.container()}/there"
     source = grow_tree(f"{twin}/source", acl=True)
-    rsync = ["rsync", "-aHAX", "--checksum", "--sparse", "--itemize-changes"]
+    rsync = ["rsync", "-aHAX", "--modify-window=-1", "--checksum", "--sparse", "--itemize-changes"]
     run(*rsync, f"{source}/", f"{folder}/")
     assert_same_tree(folder, source)
     again = run(*rsync, "--dry-run", f"{source}/", f"{folder}/")
