@@ -2,8 +2,8 @@
  * copy of what it held when its last completed sync began. That is what a power cut must leave; everything written
  * since may be there or not.
  *
- *   RECORD_INTO/<dev>.<inode>        the content as of the last completed fdatasync or fsync
- *   RECORD_INTO/<dev>.<inode>.dir    a directory: its names as of the last completed fsync, one in a line
+ *   RECORD_INTO/<dev>.<inode>.<generation>        the content as of the last completed fdatasync or fsync
+ *   RECORD_INTO/<dev>.<inode>.<generation>.dir    a directory: its names as of the last completed fsync
  *
  * A copy is taken before the real call and counts only when that has returned; an older copy never replaces a newer
  * one (syncs of one file may overlap).
@@ -14,16 +14,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long next_ticket = 1;
-static struct { dev_t dev; ino_t ino; unsigned long ticket; } newest[4096];
+static struct { dev_t dev; ino_t ino; long generation; unsigned long ticket; } newest[4096];
 static int newest_count;
 
 static int watched(int fd, char *path) {
@@ -81,8 +83,11 @@ static int recorded(int fd, int (*real)(int)) {
     unsigned long ticket = next_ticket++;
     pthread_mutex_unlock(&guard);
     snprintf(temporary, sizeof temporary, "%s/tmp.%lu.%d", into, ticket, (int)getpid());
-    snprintf(final, sizeof final, "%s/%lu.%lu%s", into, (unsigned long)found.st_dev, (unsigned long)found.st_ino,
-             is_directory ? ".dir" : "");
+    long generation = 0; /* inode numbers are used again */
+    if (ioctl(fd, FS_IOC_GETVERSION, &generation) != 0) generation = 0;
+    generation &= 0xffffffffL;
+    snprintf(final, sizeof final, "%s/%lu.%lu.%ld%s", into, (unsigned long)found.st_dev,
+             (unsigned long)found.st_ino, generation, is_directory ? ".dir" : "");
     int to = open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     if (to < 0) abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -92,10 +97,14 @@ static int recorded(int fd, int (*real)(int)) {
     int saved = errno;
     pthread_mutex_lock(&guard);
     int at = 0;
-    while (at < newest_count && (newest[at].dev != found.st_dev || newest[at].ino != found.st_ino)) ++at;
-    if (at == newest_count && newest_count < 4096) ++newest_count, newest[at].ticket = 0;
-    if (result == 0 && at < 4096 && newest[at].ticket < ticket) {
-        newest[at].dev = found.st_dev, newest[at].ino = found.st_ino, newest[at].ticket = ticket;
+    while (at < newest_count && (newest[at].dev != found.st_dev || newest[at].ino != found.st_ino ||
+                                 newest[at].generation != generation))
+        ++at;
+    if (at == 4096) abort();
+    if (at == newest_count) ++newest_count, newest[at].ticket = 0;
+    if (result == 0 && newest[at].ticket < ticket) {
+        newest[at].dev = found.st_dev, newest[at].ino = found.st_ino, newest[at].generation = generation;
+        newest[at].ticket = ticket;
         if (rename(temporary, final) != 0) abort();
     } else {
         unlink(temporary);

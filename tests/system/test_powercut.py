@@ -6,19 +6,20 @@ page one of the two; above all pack bytes dropped with WAL bytes kept, and the r
 mounts without a repair, what fsync promised is there, and what was not promised is missing or right.
 """
 
+import fcntl
 import os
-import random
 import shutil
-import subprocess
+import struct
 import time
 
 import pytest
 
-from harness import MiB, STAND_IN, pattern, read_file, run, scaled, scratch as make_scratch, seeded, write_file
+from harness import MiB, pattern, read_file, run, scaled, seeded, write_file
 from test_crash import Load
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = 4096
+FS_IOC_GETVERSION = 0x80087601
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,14 @@ class Lab:
         self.inodes = {self.identity(path): path for path in self.all_files()}
 
     def identity(self, path):
-        found = os.lstat(path)
-        return f"{found.st_dev}.{found.st_ino}"
+        """As the recorder names it; the generation tells a file from one that had its inode number before."""
+        found, generation = os.lstat(path), bytearray(8)
+        with open(path, "rb") as file:
+            try:
+                fcntl.ioctl(file.fileno(), FS_IOC_GETVERSION, generation)
+            except OSError:
+                pass
+        return f"{found.st_dev}.{found.st_ino}.{struct.unpack('I', generation[:4])[0]}"
 
     def all_files(self):
         return [os.path.join(folder, name) for root in self.roots for folder, _, names in os.walk(root)
