@@ -49,7 +49,7 @@ def note(line):
 def scaled(ci, full, what):
     """The number for this run's scale; the report says how much of the full run it is."""
     number = full if FULL else ci
-    note(f"{what} {number} of {full}")
+    note(f"scale: {what} {number} of {full}")
     return number
 
 
@@ -202,17 +202,21 @@ class Store:
         if not is_mounted(self.path):
             return False
         if http or admin:
-            status = self.status()
-            self.http, self.admin = status.get("http"), status.get("admin")
-            return bool(status) and (not http or self.http) and (not admin or self.admin)
-        return bool(os.listdir(self.path) or True)
+            self.take_addresses()
+            return (not http or self.http) and (not admin or self.admin)
+        return True
 
     def status(self):
-        done = self.cli("status", self.dir, "--json", check=False)
+        done = self.cli("status", self.dir, "--json", "--key-file", self.key, check=False)
         try:
             return json.loads(done.stdout)
         except ValueError:
             return {}
+
+    def take_addresses(self):
+        """The real addresses of the running daemon, as host:port."""
+        status = self.status()
+        self.http, self.admin = (address_of(status.get(door)) for door in ("http", "admin"))
 
     def sync(self):
         self.cli("sync", self.dir)
@@ -309,6 +313,10 @@ class Store:
 def http_connection(address, timeout=20):
     host, port = address.rsplit(":", 1)
     return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
+
+
+def address_of(url):
+    return urllib.parse.urlsplit(url).netloc if url else None
 
 
 def _lower(headers):
