@@ -86,3 +86,14 @@ def twin(scratch):
     path = f"{scratch}/twin"
     os.mkdir(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def served(tree):
+    """A mount with one finished file, served."""
+    folder = tree.container("films")
+    tree.film, tree.bytes = f"{folder}/a.mp4", harness.pattern(1, harness.FILM_SIZE)
+    harness.write_file(tree.film, tree.bytes)
+    headers = tree.get(tree.film)[1]
+    tree.etag, tree.modified = headers["etag"], headers["last-modified"]
+    return tree

@@ -37,6 +37,7 @@ STAND_IN = os.environ.get("REELFS_STAND_IN") == "1"
 
 MiB = 1 << 20
 GiB = 1 << 30
+FILM_SIZE = 3 * MiB + 12_345   # of the file that the tests of HTTP share
 
 notes = []  # lines for the end of the run: scales and seeds (conftest prints them)
 

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from harness import (GiB, MiB, STAND_IN, Store, assert_same_tree, generator, note, pattern, picture,
-                     read_file, run, scratch as make_scratch, discard, shell, write_file)
+from harness import (GiB, MiB, STAND_IN, assert_same_tree, generator, note, pattern, read_file, run, shell,
+                     write_file)
 
 FFMPEG = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
 EXACT = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"]
