@@ -5,6 +5,7 @@ import mmap
 import os
 import re
 import shutil
+import shutil
 import string
 
 import pytest
