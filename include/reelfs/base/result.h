@@ -27,10 +27,10 @@ class [[nodiscard]] Result {
 
     T& value() & { return std::get<0>(state_); }
     const T& value() const& { return std::get<0>(state_); }
-    T&& value() && { return std::get<0>(std::move(state_)); }
+    T value() && { return std::get<0>(std::move(state_)); }
     T& operator*() & { return value(); }
     const T& operator*() const& { return value(); }
-    T&& operator*() && { return std::move(*this).value(); }
+    T operator*() && { return std::move(*this).value(); }
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
 
@@ -68,15 +68,16 @@ inline Result<void> done() {
 #define RF_CONCAT(a, b) RF_CONCAT_(a, b)
 
 /// RF_TRY(declaration, expression): defines `declaration` from the value, or returns the error.
-#define RF_TRY(declaration, ...) RF_TRY_(RF_CONCAT(rf_result_, __LINE__), declaration, __VA_ARGS__)
+#define RF_TRY(declaration, ...) RF_TRY_(RF_CONCAT(rf_try_, __COUNTER__), declaration, __VA_ARGS__)
 #define RF_TRY_(result, declaration, ...)               \
     auto result = (__VA_ARGS__);                        \
     if (!result.ok()) return std::move(result).error(); \
     declaration = std::move(result).value()
 
 /// RF_CHECK(expression): returns the error of a Result<void>, or goes on.
-#define RF_CHECK(...)                                                         \
-    do {                                                                      \
-        auto rf_check_result = (__VA_ARGS__);                                 \
-        if (!rf_check_result.ok()) return std::move(rf_check_result).error(); \
+#define RF_CHECK(...) RF_CHECK_(RF_CONCAT(rf_check_, __COUNTER__), __VA_ARGS__)
+#define RF_CHECK_(result, ...)                              \
+    do {                                                    \
+        auto result = (__VA_ARGS__);                        \
+        if (!result.ok()) return std::move(result).error(); \
     } while (false)

@@ -33,10 +33,7 @@ struct EntryWithNode {
     NodeRow node;
 };
 
-struct ExtentRow {
-    ExtentShape shape;
-    Location location;
-};
+using ExtentRow = PlacedExtent;
 
 struct SliceRow {
     Slice slice;

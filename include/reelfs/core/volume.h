@@ -26,6 +26,8 @@ struct CreateOptions {
     std::uint32_t block_bytes = 16384;  // default for new containers
     crypto::Unlock unlock;
     crypto::PassphraseCost passphrase_cost;
+    std::uint32_t owner_uid = 0;  // of the tree's root
+    std::uint32_t owner_gid = 0;
 };
 
 struct CreatedStore {

@@ -1,15 +1,16 @@
-// The machine's randomness, by libsodium.
+// The machine's randomness, by libsodium (getrandom).
 #pragma once
 
 #include "reelfs/base/random.h"
 
 namespace reelfs::crypto {
 
-/// Must be called once before anything else of this module; idempotent and thread-safe. Also
-/// measures which AES-256-GCM provider (libsodium where the CPU has AES, OpenSSL anywhere) is
-/// faster here.
+/// Call once at start, before anything else of this module; idempotent and thread-safe. Prepares
+/// libsodium (stops the process if it cannot) and measures, in one or two milliseconds, which
+/// AES-256-GCM provider is faster here (libsodium where the CPU has AES, OpenSSL anywhere).
 void initialize();
 
+/// Stateless, thread-safe.
 class SystemRandom final : public Random {
   public:
     void fill(MutableBytes out) override;

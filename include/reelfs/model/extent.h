@@ -40,6 +40,13 @@ struct Location {
     bool operator==(const Location&) const = default;
 };
 
+/// An extent that has been put somewhere.
+struct PlacedExtent {
+    ExtentShape shape;
+    Location location;
+    bool operator==(const PlacedExtent&) const = default;
+};
+
 struct Slice {
     std::uint64_t file_offset = 0;
     std::uint64_t length = 0;

@@ -4,23 +4,29 @@
 //
 // Contract, checked for every implementation by tests/store/conformance.h:
 //  1. What put() returned can be read at once, by the same Location, until it is freed or its pack
-//  removed.
-//  2. After sync(pack) returned end E, every put into that pack that had returned a location ending
-//  at or below
-//     E before sync began survives power loss. Bytes beyond E may be missing, zero or torn: never
-//     promised.
-//  3. A failed sync() is final: the pack takes no further put (kIo) and is never synced again; what
-//  lay below the
-//     durable end before stays readable.
+//     removed.
+//  2. A put that had returned before sync(pack) was called survives power loss once that sync()
+//     succeeded. The end E it returns is the offset below which nothing can be missing: every put
+//     below had returned before. Another writer's put in flight holds E back, so a durable location
+//     may lie beyond E; it is then only not known to be without gaps before it. Regions of puts
+//     that failed may lie below E, but no Location names them. Bytes beyond E that no sync covered
+//     may be missing, zero or torn.
+//  3. A failed sync() is final: the pack takes no further put (kIo) and is never synced again
+//  (kIo),
+//     even when a put was in flight meanwhile; what had been put stays readable, but only what was
+//     durable before is promised.
 //  4. free() gives 4 KiB-aligned insides of ranges back; reading them afterwards is undefined but
-//  harmless. A store that cannot
-//     punch answers kUnsupported, and the room returns when the pack is removed.
-//  5. A pack that was open when the process stopped is never put to again (open_pack makes a new
-//  one).
-//  6. remove_pack of an absent pack is kNotFound. A pack id that list() shows but the catalog does
-//  not know is set aside, not
-//     removed (set_aside).
-// All calls are thread-safe; puts into one pack may run at once and may finish in any order.
+//     harmless. The padding behind an extent, up to the next 4 KiB boundary, belongs to it: a range
+//     that reaches the extent's end may be rounded up. A store that cannot punch answers
+//     kUnsupported, and the room returns when the pack is removed.
+//  5. A pack that was open when the process stopped is never put to again (kBadHandle, as for a
+//     closed pack; open_pack makes a new one).
+//  6. remove_pack of an absent pack is kNotFound. A removal is not synced: after power loss the
+//  pack
+//     may be listed again. A pack id that list() shows but the catalog does not know is set aside,
+//     not removed (set_aside).
+// All calls are thread-safe; puts into one pack may run at once and may finish in any order. A pack
+// may be synced after it was closed.
 #pragma once
 
 #include <cstdint>
@@ -59,12 +65,15 @@ class ExtentStore {
     virtual Result<void> read(const Location& location, std::uint64_t skip, MutableBytes out) = 0;
     /// Hints that these bytes will be read soon.
     virtual void will_need(const Location& location, std::uint64_t skip, std::uint64_t length) = 0;
-    /// Returns the durable end: an offset in the pack (see 2).
+    /// Returns the durable end: an offset in the pack (see 2). Callers that wait at once share one
+    /// sync of the disk; with nothing put since the last one it costs nothing. For a pack that this
+    /// process does not write, the end is its length.
     virtual Result<std::uint64_t> sync(const PackId& pack) = 0;
-    /// No further puts; the file stays. Does not sync.
+    /// No further puts (kBadHandle); the file stays. Does not sync. Closing twice is fine.
     virtual Result<void> close_pack(const PackId& pack) = 0;
     virtual Result<void> free(const FreedRange& range) = 0;
     virtual Result<void> remove_pack(const PackId& pack) = 0;
+    /// Takes the pack out of list() and out of reach, keeping its bytes for a person to look at.
     virtual Result<void> set_aside(const PackId& pack) = 0;
     /// Before recovery reads a pack: sync it and drop its cached pages, so that what is read is
     /// what is on the disk.

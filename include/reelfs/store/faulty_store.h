@@ -10,7 +10,8 @@ namespace reelfs::store {
 
 enum class StoreCall { kOpenPack, kPut, kRead, kSync, kFree, kRemove };
 
-/// Asked before each call; an Error it returns is the call's result. Thread-safe as the function
+/// Asked before each call (settle counts as kSync; close_pack, set_aside, list, space and will_need
+/// never fail); an Error it returns is the call's result. Thread-safe as the function
 /// given is.
 using FaultPlan = std::function<Result<void>(StoreCall)>;
 

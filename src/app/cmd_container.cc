@@ -1,0 +1,47 @@
+#include <fmt/format.h>
+
+#include "app/commands.h"
+#include "app/store_access.h"
+#include "app/text.h"
+
+namespace reelfs::app {
+
+namespace {
+
+void print_one(const Json& container) {
+    fmt::print("name:       {}\n", text_member(container, "name"));
+    fmt::print("id:         {}\n", number_member(container, "id", 0));
+    fmt::print("created:    {}\n", text_member(container, "created"));
+    fmt::print("block size: {}\n", format_size(number_member(container, "block_bytes", 0)));
+    fmt::print("endpoint:   {}\n", text_member(container, "endpoint_id"));
+    const std::string profile = text_member(container, "profile");
+    fmt::print("profile:    {}\n", profile.empty() ? "default" : profile);
+}
+
+void print_for_people(const Request& request, const Json& result) {
+    if (const auto* create = std::get_if<request::ContainerCreate>(&request)) {
+        fmt::print("created container {}\n", create->name);
+    } else if (const auto* remove = std::get_if<request::ContainerDelete>(&request)) {
+        fmt::print("deleted container {}; its key is gone from every zone\n", remove->name);
+    } else if (std::holds_alternative<request::ContainerDescribe>(request)) {
+        print_one(result);
+    } else {
+        for (const Json& container : result) fmt::print("{}\n", text_member(container, "name"));
+    }
+}
+
+}  // namespace
+
+Exit run_container(Machine& machine, const StoreArguments& arguments, const Request& request) {
+    auto store = find_store(machine, arguments.store);
+    if (!store) return fail(store.error());
+    auto answer = ask(machine, *store, arguments.keys, request);
+    if (!answer) return fail(answer.error());
+    if (arguments.json)
+        fmt::print("{}\n", dump_json(*answer, 2));
+    else
+        print_for_people(request, *answer);
+    return Exit::kOk;
+}
+
+}  // namespace reelfs::app

@@ -1,0 +1,237 @@
+#include "app/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+
+#include "app/commands.h"
+#include "app/text.h"
+#include "reelfs/crypto/random.h"
+
+namespace reelfs::app {
+
+namespace {
+
+/// Everything the command line can fill, alive until the chosen command has run.
+struct Parsed {
+    InitArguments init;
+    ServeArguments mount;
+    ServeArguments serve;
+    UmountArguments umount;
+    StoreArguments sync;
+    StoreArguments status;
+    StoreArguments container;
+    request::ContainerCreate create;
+    std::string create_block_size;
+    std::string create_mode;
+    std::string described;
+    std::string deleted;
+    bool version_json = false;
+    std::function<Exit(Machine&)> chosen;
+};
+
+void add_keys(CLI::App& command, KeyChoice& keys) {
+    auto* key = command.add_option("--key-file", keys.key_file, "key file that opens the store");
+    auto* phrase = command.add_option("--passphrase-file", keys.passphrase_file,
+                                      "file whose first line is the passphrase");
+    auto* recovery = command.add_option("--recovery-key-file", keys.recovery_key_file,
+                                        "file whose first line is the recovery key");
+    key->excludes(phrase);
+    recovery->excludes(key)->excludes(phrase);
+}
+
+void add_json(CLI::App& command, bool& json) {
+    command.add_flag("--json", json, "answer in JSON");
+}
+
+void add_init(CLI::App& app, Parsed& parsed) {
+    CLI::App& command = *app.add_subcommand("init", "make a store");
+    InitArguments& init = parsed.init;
+    command.add_option("STORE", init.store, "directory of the new store")->required();
+    auto* key = command.add_option("--key-file", init.keys.key_file,
+                                   "key file; made (mode 0600) when it does not exist");
+    auto* file = command.add_option("--passphrase-file", init.keys.passphrase_file,
+                                    "file whose first line is the passphrase");
+    auto* ask = command.add_flag("--passphrase", init.keys.ask_passphrase,
+                                 "ask for a passphrase on the terminal");
+    key->excludes(file)->excludes(ask);
+    file->excludes(ask);
+    command.add_option("--zone", init.zones, "further directory for content; may be repeated")
+        ->allow_extra_args(false);
+    command.add_option("--block-size", init.block_size,
+                       "block size of new containers: a power of two, 4K to 1M");
+    add_json(command, init.json);
+    command.callback(
+        [&] { parsed.chosen = [&](Machine& machine) { return run_init(machine, parsed.init); }; });
+}
+
+void add_doors(CLI::App& command, ServeArguments& serve) {
+    command.add_option("--http", serve.http, "serve HTTP on this loopback address, ADDR:PORT");
+    command.add_option("--admin", serve.admin, "serve /healthz, /readyz and /metrics, ADDR:PORT");
+    command.add_flag("--foreground", serve.foreground, "stay in the foreground, log to stderr");
+    add_keys(command, serve.keys);
+    add_json(command, serve.json);
+}
+
+void add_mount(CLI::App& app, Parsed& parsed) {
+    CLI::App& command = *app.add_subcommand("mount", "mount a store");
+    ServeArguments& mount = parsed.mount;
+    command.add_option("STORE", mount.store, "the store's directory")->required();
+    command.add_option("MOUNTPOINT", mount.mountpoint, "an existing directory")->required();
+    command.add_option("-o", mount.options, "mount options, separated by commas")
+        ->allow_extra_args(false);
+    add_doors(command, mount);
+    command.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_mount(machine, parsed.mount); };
+    });
+}
+
+void add_serve(CLI::App& app, Parsed& parsed) {
+    CLI::App& command = *app.add_subcommand("serve", "serve a store over HTTP without a mount");
+    command.add_option("STORE", parsed.serve.store, "the store's directory")->required();
+    add_doors(command, parsed.serve);
+    command.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_serve(machine, parsed.serve); };
+    });
+}
+
+void add_umount(CLI::App& app, Parsed& parsed) {
+    CLI::App& command =
+        *app.add_subcommand("umount", "unmount, and wait until the daemon has closed the store");
+    command
+        .add_option("MOUNTPOINT", parsed.umount.mountpoint,
+                    "the mountpoint, or a store that is served without one")
+        ->required();
+    command.add_flag("--force", parsed.umount.force,
+                     "also when it is in use, or its daemon is gone or stuck");
+    command.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_umount(machine, parsed.umount); };
+    });
+}
+
+void add_store_commands(CLI::App& app, Parsed& parsed) {
+    CLI::App& sync = *app.add_subcommand("sync", "make everything so far survive power loss");
+    sync.add_option("STORE", parsed.sync.store, "the store's directory")->required();
+    add_keys(sync, parsed.sync.keys);
+    add_json(sync, parsed.sync.json);
+    sync.callback(
+        [&] { parsed.chosen = [&](Machine& machine) { return run_sync(machine, parsed.sync); }; });
+    CLI::App& status = *app.add_subcommand("status", "say how a store is doing");
+    status.add_option("STORE", parsed.status.store, "the store's directory")->required();
+    add_keys(status, parsed.status.keys);
+    add_json(status, parsed.status.json);
+    status.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_status(machine, parsed.status); };
+    });
+}
+
+/// One of the container commands: `make` turns what was parsed into the request.
+CLI::App& add_container_command(CLI::App& group, Parsed& parsed, const char* name, const char* help,
+                                std::function<Result<Request>()> make) {
+    CLI::App& command = *group.add_subcommand(name, help);
+    command.add_option("--store", parsed.container.store, "the store's directory")->required();
+    add_keys(command, parsed.container.keys);
+    add_json(command, parsed.container.json);
+    command.callback([&parsed, make = std::move(make)] {
+        parsed.chosen = [&parsed, make](Machine& machine) {
+            auto request = make();
+            if (!request) return fail(request.error());
+            return run_container(machine, parsed.container, *request);
+        };
+    });
+    return command;
+}
+
+Result<Request> creation_of(const Parsed& parsed) {
+    request::ContainerCreate create = parsed.create;
+    if (!parsed.create_block_size.empty()) {
+        RF_TRY(create.block_bytes, parse_block_size(parsed.create_block_size));
+    }
+    if (!parsed.create_mode.empty()) {
+        RF_TRY(create.mode, parse_mode(parsed.create_mode));
+    }
+    return Request(std::move(create));
+}
+
+void add_container(CLI::App& app, Parsed& parsed) {
+    CLI::App& group =
+        *app.add_subcommand("container", "make, list, describe and delete containers");
+    group.require_subcommand(1);
+    CLI::App& create = add_container_command(group, parsed, "create", "make a container",
+                                             [&parsed] { return creation_of(parsed); });
+    create.add_option("NAME", parsed.create.name, "1 to 255 of A-Z a-z 0-9 _ -")->required();
+    create.add_option("--block-size", parsed.create_block_size, "a power of two, 4K to 1M");
+    create.add_option("--mode", parsed.create_mode, "permission bits of its top folder (0755)");
+    create.add_option("--profile", parsed.create.profile,
+                      "\"mediastore\" turns on AWS MediaStore's limits");
+    add_container_command(group, parsed, "list", "list the containers",
+                          [] { return Result<Request>(Request(request::ContainerList{})); });
+    CLI::App& describe =
+        add_container_command(group, parsed, "describe", "say what a container is", [&parsed] {
+            return Result<Request>(Request(request::ContainerDescribe{parsed.described}));
+        });
+    describe.add_option("NAME", parsed.described, "the container")->required();
+    CLI::App& remove = add_container_command(
+        group, parsed, "delete", "delete an empty container and its key",
+        [&parsed] { return Result<Request>(Request(request::ContainerDelete{parsed.deleted})); });
+    remove.add_option("NAME", parsed.deleted, "the container")->required();
+}
+
+void add_version(CLI::App& app, Parsed& parsed) {
+    CLI::App& command = *app.add_subcommand("version", "print the version");
+    add_json(command, parsed.version_json);
+    command.callback(
+        [&] { parsed.chosen = [&](Machine&) { return run_version(parsed.version_json); }; });
+}
+
+Exit parse_and_run(int argc, char** argv) {
+    Parsed parsed;
+    CLI::App app("sealed media containers as a file system and over HTTP; see reelfs(1)", "reelfs");
+    app.set_version_flag("--version", std::string("reelfs ") + REELFS_VERSION);
+    app.require_subcommand(1);
+    add_init(app, parsed);
+    add_mount(app, parsed);
+    add_umount(app, parsed);
+    add_serve(app, parsed);
+    add_store_commands(app, parsed);
+    add_container(app, parsed);
+    add_version(app, parsed);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // --help, --version
+        return static_cast<Exit>(app.exit(asked));
+    } catch (const CLI::ParseError& problem) {
+        fmt::print(stderr, "reelfs: {}\nreelfs: run \"reelfs --help\", or see reelfs(1)\n",
+                   problem.what());
+        return Exit::kUsage;
+    }
+    crypto::initialize();
+    Machine machine;
+    return parsed.chosen(machine);
+}
+
+bool is_mount_helper(const char* program) {
+    const std::string name = std::filesystem::path(program).filename().string();
+    return name == "mount.fuse.reelfs" || name == "mount.reelfs";
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+    try {
+        if (argc > 0 && is_mount_helper(argv[0])) {
+            crypto::initialize();
+            Machine machine;
+            return static_cast<int>(run_mount_helper(machine, argc, argv));
+        }
+        return static_cast<int>(parse_and_run(argc, argv));
+    } catch (const std::exception& problem) {
+        fmt::print(stderr, "reelfs: unexpected: {}\n", problem.what());
+        return static_cast<int>(Exit::kFailed);
+    }
+}
+
+}  // namespace reelfs::app

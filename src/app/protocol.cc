@@ -1,0 +1,124 @@
+#include "app/protocol.h"
+
+#include <fmt/format.h>
+
+#include "app/text.h"
+
+namespace reelfs::app {
+
+namespace {
+
+template <class... Cases>
+struct Overloaded : Cases... {
+    using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+Json shape_of(const Request& request) {
+    return std::visit(Overloaded{
+                          [](const request::Status&) -> Json {
+                              return {{"request", "status"}};
+                          },
+                          [](const request::Sync&) -> Json {
+                              return {{"request", "sync"}};
+                          },
+                          [](const request::Stop&) -> Json {
+                              return {{"request", "stop"}};
+                          },
+                          [](const request::ContainerCreate& create) -> Json {
+                              return {{"request", "container-create"},
+                                      {"name", create.name},
+                                      {"mode", create.mode},
+                                      {"block_bytes", create.block_bytes},
+                                      {"profile", create.profile}};
+                          },
+                          [](const request::ContainerList&) -> Json {
+                              return {{"request", "container-list"}};
+                          },
+                          [](const request::ContainerDescribe& describe) -> Json {
+                              return {{"request", "container-describe"}, {"name", describe.name}};
+                          },
+                          [](const request::ContainerDelete& remove) -> Json {
+                              return {{"request", "container-delete"}, {"name", remove.name}};
+                          },
+                      },
+                      request);
+}
+
+Errc code_named(std::string_view name) {
+    for (int i = 0; i <= static_cast<int>(Errc::kNewerFormat); ++i) {
+        const auto code = static_cast<Errc>(i);
+        if (name_of(code) == name) return code;
+    }
+    return Errc::kIo;
+}
+
+}  // namespace
+
+std::string encode_request(const Request& request) {
+    return dump_json(shape_of(request));
+}
+
+Result<Request> decode_request(std::string_view line) {
+    RF_TRY(Json object, parse_json(line));
+    if (!object.is_object()) return Error(Errc::kInvalid, "a request is an object");
+    const std::string name = text_member(object, "request");
+    const std::string container = text_member(object, "name");
+    if (name == "status") return Request(request::Status{});
+    if (name == "sync") return Request(request::Sync{});
+    if (name == "stop") return Request(request::Stop{});
+    if (name == "container-list") return Request(request::ContainerList{});
+    if (name == "container-describe") return Request(request::ContainerDescribe{container});
+    if (name == "container-delete") return Request(request::ContainerDelete{container});
+    if (name == "container-create") {
+        const std::uint64_t mode = number_member(object, "mode", 0755);
+        const std::uint64_t block_bytes = number_member(object, "block_bytes", 0);
+        if (mode > 07777) return Error(Errc::kInvalid, "mode is no permission bits");
+        if (block_bytes != 0)
+            RF_CHECK([&]() -> Result<void> {
+                auto checked = parse_block_size(std::to_string(block_bytes));
+                return checked ? done() : Result<void>(std::move(checked).error());
+            }());
+        return Request(
+            request::ContainerCreate{.name = container,
+                                     .mode = static_cast<std::uint32_t>(mode),
+                                     .block_bytes = static_cast<std::uint32_t>(block_bytes),
+                                     .profile = text_member(object, "profile")});
+    }
+    return Error(Errc::kInvalid, fmt::format("unknown request \"{}\"", name));
+}
+
+std::string encode_answer(const Answer& answer) {
+    if (answer) return dump_json({{"ok", true}, {"result", *answer}});
+    return dump_json({{"ok", false},
+                      {"error", std::string(name_of(answer.error().code()))},
+                      {"message", answer.error().message()}});
+}
+
+Answer decode_answer(std::string_view line) {
+    auto object = parse_json(line);
+    if (!object || !object->is_object())
+        return Error(Errc::kIo, "the daemon's answer cannot be read; its log says more");
+    if (!flag_member(*object, "ok"))
+        return Error(code_named(text_member(*object, "error")), text_member(*object, "message"));
+    auto result = object->find("result");
+    return result == object->end() ? Json::object() : *result;
+}
+
+Json to_json(const core::ContainerInfo& container) {
+    return {{"name", container.name},
+            {"id", container.container.value()},
+            {"created", format_time(container.created)},
+            {"block_bytes", container.block_bytes},
+            {"endpoint_id", container.endpoint_id},
+            {"profile", container.profile}};
+}
+
+Json to_json(const std::vector<core::ContainerInfo>& containers) {
+    Json list = Json::array();
+    for (const core::ContainerInfo& container : containers) list.push_back(to_json(container));
+    return list;
+}
+
+}  // namespace reelfs::app

@@ -1,0 +1,71 @@
+// What the command line and the daemon say to each other: one request, one answer, each one line of
+// JSON, over a Unix socket. Both sides and the direct path (no daemon runs) use these types, and
+// nothing else knows the shapes.
+//
+//     {"request":"container-create","name":"live","mode":493,"block_bytes":0,"profile":""}
+//     {"ok":true,"result":{...}}   or   {"ok":false,"error":"exists","message":"..."}
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "app/json.h"
+#include "reelfs/base/result.h"
+#include "reelfs/core/volume.h"
+
+namespace reelfs::app {
+
+inline constexpr std::size_t kRequestBytesMax = 64 * 1024;
+inline constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;
+
+namespace request {
+struct Status {
+    bool operator==(const Status&) const = default;
+};
+struct Sync {
+    bool operator==(const Sync&) const = default;
+};
+struct Stop {
+    bool operator==(const Stop&) const = default;
+};
+struct ContainerCreate {
+    std::string name;
+    std::uint32_t mode = 0755;
+    std::uint32_t block_bytes = 0;  // 0: the store's default
+    std::string profile;
+    bool operator==(const ContainerCreate&) const = default;
+};
+struct ContainerList {
+    bool operator==(const ContainerList&) const = default;
+};
+struct ContainerDescribe {
+    std::string name;
+    bool operator==(const ContainerDescribe&) const = default;
+};
+struct ContainerDelete {
+    std::string name;
+    bool operator==(const ContainerDelete&) const = default;
+};
+}  // namespace request
+
+using Request =
+    std::variant<request::Status, request::Sync, request::Stop, request::ContainerCreate,
+                 request::ContainerList, request::ContainerDescribe, request::ContainerDelete>;
+
+/// Without the line break.
+std::string encode_request(const Request& request);
+/// kInvalid.
+Result<Request> decode_request(std::string_view line);
+
+using Answer = Result<Json>;
+std::string encode_answer(const Answer& answer);
+/// The answer itself, or its error; kIo when the line is no answer.
+Answer decode_answer(std::string_view line);
+
+Json to_json(const core::ContainerInfo& container);
+Json to_json(const std::vector<core::ContainerInfo>& containers);
+
+}  // namespace reelfs::app

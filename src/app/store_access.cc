@@ -1,0 +1,65 @@
+#include "app/store_access.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "app/store_service.h"
+#include "app/unix_socket.h"
+
+namespace reelfs::app {
+
+namespace {
+
+constexpr int kLockWaitMs = 10'000;
+constexpr int kNoBound = -1;  // sync and a status of a busy store take what the disk takes
+
+Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& keys,
+                    const Request& request) {
+    RF_TRY(StoreLock lock, StoreLock::acquire(store.path, kLockWaitMs));
+    RF_TRY(auto unlock, find_unlock(machine, current_person(), store.id, keys, {store.path}));
+    core::OpenOptions options{
+        .directory = store.path, .unlock = std::move(unlock), .background_barrier_ms = 0};
+    RF_TRY(auto volume, core::open_store(machine.environment(), options));
+    StoreService service(store.path, *volume, machine.disk, {}, nullptr);
+    const Caller caller{
+        .uid = ::geteuid(), .gid = ::getegid(), .pid = static_cast<std::uint32_t>(::getpid())};
+    Answer answer = service.answer(request, caller);
+    auto closed = volume->close();
+    if (answer && !closed) return std::move(closed).error().with("close the store");
+    return answer;
+}
+
+}  // namespace
+
+Result<StoreName> find_store(Machine& machine, const std::string& path) {
+    RF_TRY(std::string real, real_path(path));
+    auto id = core::identify_store(machine.disk, real);
+    if (!id && id.error().code() == Errc::kNotFound)
+        return Error(
+            Errc::kNotFound,
+            fmt::format("there is no store at {}; to make one: reelfs init '{}'", real, real));
+    if (!id) return std::move(id).error();
+    return StoreName{.path = real, .id = *id};
+}
+
+Answer ask_daemon(const std::string& socket_path, const Request& request, int wait_ms) {
+    RF_TRY(Fd socket, connect_unix(socket_path));
+    RF_CHECK(send_line(socket.get(), encode_request(request)));
+    RF_TRY(std::string line, receive_line(socket.get(), kAnswerBytesMax, wait_ms));
+    return decode_answer(line);
+}
+
+Answer ask(Machine& machine, const StoreName& store, const KeyChoice& keys,
+           const Request& request) {
+    RF_TRY(auto holder, find_holder(store.path));
+    if (holder && !holder->stopping && !holder->socket.empty()) {
+        Answer answer = ask_daemon(holder->socket, request, kNoBound);
+        // Gone between the look and the call: then the store is ours to open.
+        if (answer || answer.error().code() != Errc::kNotFound) return answer;
+        RF_TRY(holder, find_holder(store.path));
+        if (holder && !holder->stopping) return answer;
+    }
+    return ask_directly(machine, store, keys, request);
+}
+
+}  // namespace reelfs::app

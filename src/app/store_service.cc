@@ -1,0 +1,114 @@
+#include "app/store_service.h"
+
+#include <fmt/format.h>
+
+#include "reelfs/base/log.h"
+#include "reelfs/model/names.h"
+
+namespace reelfs::app {
+
+namespace {
+
+Json zones_of(const core::Volume& volume, const std::string& store, Disk& disk) {
+    Json zones = Json::array();
+    for (const crypto::Zone& zone : volume.zones()) {
+        const std::string path = zone.path.empty() ? store : zone.path;
+        Json entry = {{"id", zone.id.value()}, {"path", path}};
+        if (auto space = disk.space(path)) {
+            entry["total_bytes"] = space->total_bytes;
+            entry["free_bytes"] = space->free_bytes;
+        } else {
+            entry["error"] = space.error().message();
+        }
+        zones.push_back(std::move(entry));
+    }
+    return zones;
+}
+
+Result<Json> create(core::Tree& tree, const request::ContainerCreate& wanted,
+                    const Caller& caller) {
+    RF_CHECK(check_container_name(wanted.name));
+    core::ContainerOptions options{
+        .mode = wanted.mode, .block_bytes = std::nullopt, .profile = wanted.profile};
+    if (wanted.block_bytes != 0) options.block_bytes = wanted.block_bytes;
+    RF_TRY(auto made, tree.create_container(caller, wanted.name, options));
+    log::info("container {} created", made.container.value());
+    return to_json(made);
+}
+
+Result<Json> remove(core::Tree& tree, const std::string& name) {
+    auto removed = tree.delete_container(name);
+    if (!removed && removed.error().code() == Errc::kNotEmpty)
+        return Error(Errc::kNotEmpty,
+                     fmt::format("container {} is not empty; remove its objects first", name));
+    if (!removed) return std::move(removed).error();
+    log::info("a container was deleted");
+    return Json::object();
+}
+
+}  // namespace
+
+StoreService::StoreService(std::string store, core::Volume& volume, Disk& disk, ServedAs served,
+                           std::function<void()> stop)
+    : store_(std::move(store)),
+      volume_(volume),
+      disk_(disk),
+      served_(std::move(served)),
+      stop_(std::move(stop)) {}
+
+Json StoreService::status() {
+    const LockRecord& record = served_.record;
+    Json status = {{"store", store_},
+                   {"id", volume_.id().hex()},
+                   {"running", stop_ != nullptr},
+                   {"read_only", served_.read_only},
+                   {"degraded", volume_.degraded()},
+                   {"open_report", volume_.open_report()},
+                   {"zones", zones_of(volume_, store_, disk_)}};
+    if (stop_ != nullptr) {
+        status["pid"] = record.pid;
+        status["mountpoint"] = record.mountpoint;
+        status["http"] = record.http;
+        status["admin"] = record.admin;
+        status["started"] = record.started;
+    }
+    if (auto space = volume_.tree().space())
+        status["space"] = {{"total_bytes", space->total_bytes},
+                           {"free_bytes", space->free_bytes},
+                           {"nodes", space->nodes}};
+    if (auto containers = volume_.tree().containers()) status["containers"] = to_json(*containers);
+    return status;
+}
+
+Answer StoreService::answer(const Request& request, const Caller& caller) {
+    core::Tree& tree = volume_.tree();
+    if (std::holds_alternative<request::Status>(request)) return status();
+    if (std::holds_alternative<request::Sync>(request)) {
+        RF_CHECK(tree.sync());
+        return Json::object();
+    }
+    if (std::holds_alternative<request::Stop>(request)) {
+        if (stop_ == nullptr) return Error(Errc::kNotFound, "no daemon serves this store");
+        stop_();
+        return Json::object();
+    }
+    if (const auto* wanted = std::get_if<request::ContainerCreate>(&request))
+        return create(tree, *wanted, caller);
+    if (std::holds_alternative<request::ContainerList>(request)) {
+        RF_TRY(auto containers, tree.containers());
+        return to_json(containers);
+    }
+    if (const auto* wanted = std::get_if<request::ContainerDescribe>(&request)) {
+        auto found = tree.container(wanted->name);
+        if (!found && found.error().code() == Errc::kNotFound)
+            return Error(Errc::kNotFound,
+                         fmt::format("there is no container \"{}\"; reelfs container list shows "
+                                     "those that exist",
+                                     wanted->name));
+        if (!found) return std::move(found).error();
+        return to_json(*found);
+    }
+    return remove(tree, std::get<request::ContainerDelete>(request).name);
+}
+
+}  // namespace reelfs::app

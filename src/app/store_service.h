@@ -1,0 +1,40 @@
+// Carries out a request on an open store: in the daemon for its control socket, or in a short
+// command that opened the store itself.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "app/protocol.h"
+#include "app/store_lock.h"
+#include "reelfs/model/caller.h"
+
+namespace reelfs::app {
+
+/// What the daemon adds to what the volume knows. Empty in a short command.
+struct ServedAs {
+    LockRecord record;
+    bool read_only = false;
+};
+
+class StoreService {
+  public:
+    /// `stop` is called, from the thread of answer(), when a request asks the daemon to end; null
+    /// where there is none to end.
+    StoreService(std::string store, core::Volume& volume, Disk& disk, ServedAs served,
+                 std::function<void()> stop);
+
+    /// Thread-safe; may block on disk.
+    Answer answer(const Request& request, const Caller& caller);
+
+  private:
+    Json status();
+
+    const std::string store_;
+    core::Volume& volume_;
+    Disk& disk_;
+    const ServedAs served_;
+    const std::function<void()> stop_;
+};
+
+}  // namespace reelfs::app

@@ -1,0 +1,77 @@
+// Slices, extents, packs and freed ranges: which bytes make a file, and where they stand. Used
+// under the connection's lock.
+//
+// A pack is known outside by its 128-bit name; rows refer to it by a small integer key.
+#pragma once
+
+#include "catalog/database.h"
+#include "reelfs/catalog/catalog.h"
+#include "reelfs/catalog/rows.h"
+
+namespace reelfs::catalog {
+
+class PackTable {
+  public:
+    explicit PackTable(Preparation& preparation);
+
+    Result<std::vector<PackRow>> all();
+    Result<std::optional<PackRow>> find(const PackId& pack);
+    /// kNotFound when absent.
+    Result<std::int64_t> key(const PackId& pack);
+    Result<void> insert(const PackRow& row);
+    Result<void> update(const PackId& pack, PackState state, std::uint64_t durable_end);
+    /// kNotEmpty while an extent is in it; its freed ranges go with it.
+    Result<void> remove(const PackId& pack);
+    Result<void> add_live(std::int64_t key, std::int64_t bytes);
+    Result<std::uint64_t> count();
+
+    Result<std::vector<FreedRow>> freed(int limit);
+    Result<void> insert_freed(const FreedRange& range);
+    Result<void> remove_freed(std::uint64_t row);
+
+  private:
+    Statement all_;
+    Statement find_;
+    Statement key_;
+    Statement insert_;
+    Statement update_;
+    Statement remove_;
+    Statement in_use_;
+    Statement add_live_;
+    Statement count_;
+    Statement freed_;
+    Statement insert_freed_;
+    Statement remove_freed_;
+    Statement remove_freed_of_;
+};
+
+class ExtentTable {
+  public:
+    ExtentTable(Preparation& preparation, PackTable& packs);
+
+    Result<std::vector<SliceRow>> slices(NodeId node, std::uint64_t from, int limit);
+    Result<std::optional<ExtentRow>> find(ExtentId extent);
+    Result<std::vector<Reader::PackExtent>> in_pack(const PackId& pack, std::uint64_t from,
+                                                    int limit);
+    Result<std::vector<std::byte>> inline_bytes(ExtentId extent);
+    Result<void> insert_slice(NodeId node, const Slice& slice);
+    Result<void> remove_slice(NodeId node, std::uint64_t file_offset);
+    Result<void> insert(const ExtentRow& row, std::optional<Bytes> inline_bytes);
+    Result<void> remove(ExtentId extent);
+    Result<std::uint64_t> count();
+
+  private:
+    PackTable& packs_;
+    Statement slices_;
+    Statement find_;
+    Statement in_pack_;
+    Statement inline_bytes_;
+    Statement insert_slice_;
+    Statement own_;
+    Statement remove_slice_;
+    Statement insert_;
+    Statement remove_;
+    Statement count_;
+};
+
+}  // namespace reelfs::catalog

@@ -1,0 +1,147 @@
+// The tables. Names of files are BLOBs, so that SQLite compares them as bytes. What a column means
+// is said here and, for users, in reelfs-format(5).
+#include "catalog/schema.h"
+
+#include <fmt/format.h>
+
+namespace reelfs::catalog {
+
+namespace {
+
+constexpr const char* kVersion1 = R"sql(
+-- clean: 1 after close(). next_*: the first id not yet leased. nodes, extents, packs: rows, as
+-- counted by close() (of use only while clean).
+CREATE TABLE counter(
+    name TEXT NOT NULL PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counter VALUES ('clean', 1), ('next_node', 2), ('next_extent', 1),
+    ('next_container', 1), ('nodes', 0), ('extents', 0), ('packs', 0);
+
+CREATE TABLE setting(
+    name BLOB NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- flags: 1 made implicitly by an HTTP PUT, 2 has xattrs. Times: ns since 1970. etag: NULL for none.
+-- parent: directories only, else 0. target: symlinks only.
+CREATE TABLE node(
+    id INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    container INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    mode INTEGER NOT NULL,
+    links INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    gid INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    allocated INTEGER NOT NULL,
+    accessed INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    parent INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    etag BLOB,
+    target BLOB
+) STRICT;
+CREATE INDEX node_orphan ON node(id) WHERE links = 0;
+CREATE INDEX node_expires ON node(expires) WHERE expires IS NOT NULL;
+
+CREATE TABLE entry(
+    parent INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    node INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    PRIMARY KEY(parent, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE xattr(
+    node INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY(node, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slice(
+    node INTEGER NOT NULL,
+    file_offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    extent INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    PRIMARY KEY(node, file_offset)
+) STRICT, WITHOUT ROWID;
+
+-- pack NULL: inline, the sealed bytes are `bytes`. node, file_offset: for extents in a pack, the
+-- node that a slice last gave it to, and the lowest offset there: what recovery cuts when the
+-- extent's bytes are gone, without an index from extents to slices.
+CREATE TABLE extent(
+    id INTEGER PRIMARY KEY,
+    container INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    salt BLOB NOT NULL,
+    cipher INTEGER NOT NULL,
+    block_shift INTEGER NOT NULL,
+    plain_bytes INTEGER NOT NULL,
+    pack INTEGER,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    file_offset INTEGER NOT NULL,
+    bytes BLOB
+) STRICT;
+CREATE INDEX extent_by_pack ON extent(pack, offset) WHERE pack IS NOT NULL;
+
+-- name: 16 random bytes. state: 1 open, 2 closed.
+CREATE TABLE pack(
+    id INTEGER PRIMARY KEY,
+    name BLOB NOT NULL UNIQUE,
+    container INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    durable_end INTEGER NOT NULL,
+    live_bytes INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE freed(
+    id INTEGER PRIMARY KEY,
+    pack INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL
+) STRICT;
+CREATE INDEX freed_by_pack ON freed(pack);
+
+CREATE TABLE container(
+    id INTEGER PRIMARY KEY,
+    root INTEGER NOT NULL,
+    block_shift INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    endpoint BLOB NOT NULL UNIQUE,
+    profile BLOB NOT NULL
+) STRICT;
+)sql";
+
+constexpr SchemaStep kSteps[] = {{.version = 1, .sql = kVersion1}};
+
+}  // namespace
+
+std::span<const SchemaStep> schema_steps() {
+    return kSteps;
+}
+
+Result<void> migrate(Database& database) {
+    RF_TRY(const std::int64_t found, database.integer("PRAGMA user_version"));
+    if (found > kSchemaVersion)
+        return Error(Errc::kNewerFormat,
+                     fmt::format("the catalog is of schema version {}, this reelfs knows {}", found,
+                                 kSchemaVersion));
+    for (const SchemaStep& step : kSteps) {
+        if (step.version <= found) continue;
+        RF_CHECK(database.execute(fmt::format("BEGIN IMMEDIATE;{}PRAGMA user_version={};COMMIT;",
+                                              step.sql, step.version)));
+    }
+    return done();
+}
+
+}  // namespace reelfs::catalog

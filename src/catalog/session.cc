@@ -1,0 +1,208 @@
+// The switchboard, see session.h.
+#include "catalog/session.h"
+
+#include <algorithm>
+
+#include "reelfs/model/limits.h"
+
+namespace reelfs::catalog {
+
+namespace {
+
+int bounded(int limit) {
+    return std::clamp(limit, 0, limits::catalog_step_rows_max);
+}
+
+}  // namespace
+
+Session::Session(Preparation& preparation)
+    : begin_(preparation, "BEGIN IMMEDIATE"),
+      commit_(preparation, "COMMIT"),
+      nodes_(preparation),
+      entries_(preparation),
+      xattrs_(preparation),
+      packs_(preparation),
+      extents_(preparation, packs_),
+      containers_(preparation),
+      counters_(preparation),
+      settings_(preparation) {}
+
+Result<std::optional<NodeRow>> Session::node(NodeId node) {
+    return nodes_.find(node);
+}
+Result<std::optional<NodeId>> Session::entry(NodeId parent, std::string_view name) {
+    return entries_.find(parent, name);
+}
+Result<std::vector<EntryRow>> Session::entries_after(NodeId parent, std::string_view after,
+                                                     int limit) {
+    return entries_.after(parent, after, bounded(limit));
+}
+Result<std::vector<EntryWithNode>> Session::entries_with_nodes_after(NodeId parent,
+                                                                     std::string_view after,
+                                                                     int limit) {
+    return entries_.with_nodes_after(parent, after, bounded(limit));
+}
+Result<bool> Session::has_entries(NodeId parent) {
+    return entries_.any(parent);
+}
+Result<std::vector<SliceRow>> Session::slices(NodeId node, std::uint64_t from, int limit) {
+    return extents_.slices(node, from, bounded(limit));
+}
+Result<std::optional<ExtentRow>> Session::extent(ExtentId extent) {
+    return extents_.find(extent);
+}
+Result<std::vector<Reader::PackExtent>> Session::extents_in_pack(const PackId& pack,
+                                                                 std::uint64_t from, int limit) {
+    return extents_.in_pack(pack, from, bounded(limit));
+}
+Result<std::vector<std::byte>> Session::inline_bytes(ExtentId extent) {
+    return extents_.inline_bytes(extent);
+}
+Result<std::optional<std::vector<std::byte>>> Session::xattr(NodeId node, std::string_view name) {
+    return xattrs_.find(node, name);
+}
+Result<std::vector<std::string>> Session::xattr_names(NodeId node) {
+    return xattrs_.names(node);
+}
+Result<std::optional<ContainerRow>> Session::container(ContainerId container) {
+    return containers_.find(container);
+}
+Result<std::vector<ContainerRow>> Session::containers() {
+    return containers_.all();
+}
+Result<std::vector<PackRow>> Session::packs() {
+    return packs_.all();
+}
+Result<std::optional<PackRow>> Session::pack(const PackId& pack) {
+    return packs_.find(pack);
+}
+Result<std::vector<FreedRow>> Session::freed(int limit) {
+    return packs_.freed(bounded(limit));
+}
+Result<std::vector<NodeId>> Session::orphans(NodeId after, int limit) {
+    return nodes_.orphans(after, bounded(limit));
+}
+Result<std::optional<std::string>> Session::setting(std::string_view name) {
+    return settings_.find(name);
+}
+
+Result<Reader::Counts> Session::counts() {
+    if (!counts_) {
+        Counts counted;
+        RF_TRY(counted.nodes, nodes_.count());
+        RF_TRY(counted.extents, extents_.count());
+        RF_TRY(counted.packs, packs_.count());
+        // A transaction that runs may be rolled back: what it changed is not to be remembered.
+        counts_ = Counts{
+            .nodes = counted.nodes - static_cast<std::uint64_t>(change_.nodes),
+            .extents = counted.extents - static_cast<std::uint64_t>(change_.extents),
+            .packs = counted.packs - static_cast<std::uint64_t>(change_.packs),
+        };
+    }
+    return Counts{.nodes = counts_->nodes + static_cast<std::uint64_t>(change_.nodes),
+                  .extents = counts_->extents + static_cast<std::uint64_t>(change_.extents),
+                  .packs = counts_->packs + static_cast<std::uint64_t>(change_.packs)};
+}
+
+void Session::end_transaction(bool committed) {
+    if (committed && counts_) {
+        counts_->nodes += static_cast<std::uint64_t>(change_.nodes);
+        counts_->extents += static_cast<std::uint64_t>(change_.extents);
+        counts_->packs += static_cast<std::uint64_t>(change_.packs);
+    }
+    change_ = {};
+}
+
+Result<void> Session::load_counts() {
+    Counts loaded;
+    RF_TRY(const std::int64_t nodes, counters_.value("nodes"));
+    RF_TRY(const std::int64_t extents, counters_.value("extents"));
+    RF_TRY(const std::int64_t packs, counters_.value("packs"));
+    loaded.nodes = static_cast<std::uint64_t>(nodes);
+    loaded.extents = static_cast<std::uint64_t>(extents);
+    loaded.packs = static_cast<std::uint64_t>(packs);
+    counts_ = loaded;
+    return done();
+}
+
+Result<void> Session::store_counts() {
+    RF_TRY(const Counts now, counts());
+    RF_CHECK(counters_.set("nodes", static_cast<std::int64_t>(now.nodes)));
+    RF_CHECK(counters_.set("extents", static_cast<std::int64_t>(now.extents)));
+    return counters_.set("packs", static_cast<std::int64_t>(now.packs));
+}
+
+Result<void> Session::insert_node(const NodeRow& row) {
+    RF_CHECK(nodes_.insert(row));
+    ++change_.nodes;
+    return done();
+}
+Result<void> Session::update_node(const NodeRow& row) {
+    return nodes_.update(row);
+}
+Result<void> Session::delete_node(NodeId node) {
+    RF_CHECK(nodes_.remove(node));
+    --change_.nodes;
+    return xattrs_.remove_all(node);
+}
+Result<void> Session::insert_entry(NodeId parent, const EntryRow& row) {
+    return entries_.insert(parent, row);
+}
+Result<void> Session::replace_entry(NodeId parent, const EntryRow& row) {
+    return entries_.replace(parent, row);
+}
+Result<void> Session::delete_entry(NodeId parent, std::string_view name) {
+    return entries_.remove(parent, name);
+}
+Result<void> Session::insert_slice(NodeId node, const Slice& slice) {
+    return extents_.insert_slice(node, slice);
+}
+Result<void> Session::delete_slice(NodeId node, std::uint64_t file_offset) {
+    return extents_.remove_slice(node, file_offset);
+}
+Result<void> Session::insert_extent(const ExtentRow& row, std::optional<Bytes> inline_bytes) {
+    RF_CHECK(extents_.insert(row, inline_bytes));
+    ++change_.extents;
+    return done();
+}
+Result<void> Session::delete_extent(ExtentId extent) {
+    RF_CHECK(extents_.remove(extent));
+    --change_.extents;
+    return done();
+}
+Result<void> Session::set_xattr(NodeId node, std::string_view name, Bytes value) {
+    return xattrs_.set(node, name, value);
+}
+Result<void> Session::delete_xattr(NodeId node, std::string_view name) {
+    return xattrs_.remove(node, name);
+}
+Result<void> Session::insert_container(const ContainerRow& row) {
+    return containers_.insert(row);
+}
+Result<void> Session::delete_container(ContainerId container) {
+    return containers_.remove(container);
+}
+Result<void> Session::insert_pack(const PackRow& row) {
+    RF_CHECK(packs_.insert(row));
+    ++change_.packs;
+    return done();
+}
+Result<void> Session::update_pack(const PackId& pack, PackState state, std::uint64_t durable_end) {
+    return packs_.update(pack, state, durable_end);
+}
+Result<void> Session::delete_pack(const PackId& pack) {
+    RF_CHECK(packs_.remove(pack));
+    --change_.packs;
+    return done();
+}
+Result<void> Session::insert_freed(const FreedRange& range) {
+    return packs_.insert_freed(range);
+}
+Result<void> Session::delete_freed(std::uint64_t row) {
+    return packs_.remove_freed(row);
+}
+Result<void> Session::set_setting(std::string_view name, std::string_view value) {
+    return settings_.set(name, value);
+}
+
+}  // namespace reelfs::catalog

@@ -1,0 +1,95 @@
+// All statements on one connection, behind the Reader and Writer that bodies of transactions see.
+// A thin switchboard: each call goes to the table that owns the statement. Counts rows as they come
+// and go, so that counts() need not scan. Used under the connection's lock.
+#pragma once
+
+#include "catalog/container_table.h"
+#include "catalog/counter_table.h"
+#include "catalog/extent_table.h"
+#include "catalog/node_table.h"
+#include "reelfs/catalog/catalog.h"
+
+namespace reelfs::catalog {
+
+class Session final : public Writer {
+  public:
+    explicit Session(Preparation& preparation);
+
+    Result<std::optional<NodeRow>> node(NodeId node) override;
+    Result<std::optional<NodeId>> entry(NodeId parent, std::string_view name) override;
+    Result<std::vector<EntryRow>> entries_after(NodeId parent, std::string_view after,
+                                                int limit) override;
+    Result<std::vector<EntryWithNode>> entries_with_nodes_after(NodeId parent,
+                                                                std::string_view after,
+                                                                int limit) override;
+    Result<bool> has_entries(NodeId parent) override;
+    Result<std::vector<SliceRow>> slices(NodeId node, std::uint64_t from, int limit) override;
+    Result<std::optional<ExtentRow>> extent(ExtentId extent) override;
+    Result<std::vector<PackExtent>> extents_in_pack(const PackId& pack, std::uint64_t from,
+                                                    int limit) override;
+    Result<std::vector<std::byte>> inline_bytes(ExtentId extent) override;
+    Result<std::optional<std::vector<std::byte>>> xattr(NodeId node,
+                                                        std::string_view name) override;
+    Result<std::vector<std::string>> xattr_names(NodeId node) override;
+    Result<std::optional<ContainerRow>> container(ContainerId container) override;
+    Result<std::vector<ContainerRow>> containers() override;
+    Result<std::vector<PackRow>> packs() override;
+    Result<std::optional<PackRow>> pack(const PackId& pack) override;
+    Result<std::vector<FreedRow>> freed(int limit) override;
+    Result<std::vector<NodeId>> orphans(NodeId after, int limit) override;
+    Result<std::optional<std::string>> setting(std::string_view name) override;
+    Result<Counts> counts() override;
+
+    Result<void> insert_node(const NodeRow& row) override;
+    Result<void> update_node(const NodeRow& row) override;
+    Result<void> delete_node(NodeId node) override;
+    Result<void> insert_entry(NodeId parent, const EntryRow& row) override;
+    Result<void> replace_entry(NodeId parent, const EntryRow& row) override;
+    Result<void> delete_entry(NodeId parent, std::string_view name) override;
+    Result<void> insert_slice(NodeId node, const Slice& slice) override;
+    Result<void> delete_slice(NodeId node, std::uint64_t file_offset) override;
+    Result<void> insert_extent(const ExtentRow& row, std::optional<Bytes> inline_bytes) override;
+    Result<void> delete_extent(ExtentId extent) override;
+    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value) override;
+    Result<void> delete_xattr(NodeId node, std::string_view name) override;
+    Result<void> insert_container(const ContainerRow& row) override;
+    Result<void> delete_container(ContainerId container) override;
+    Result<void> insert_pack(const PackRow& row) override;
+    Result<void> update_pack(const PackId& pack, PackState state,
+                             std::uint64_t durable_end) override;
+    Result<void> delete_pack(const PackId& pack) override;
+    Result<void> insert_freed(const FreedRange& range) override;
+    Result<void> delete_freed(std::uint64_t row) override;
+    Result<void> set_setting(std::string_view name, std::string_view value) override;
+
+    CounterTable& counters() { return counters_; }
+    /// Takes the counts that close() left. Only after a clean stop; otherwise the first counts()
+    /// counts.
+    Result<void> load_counts();
+    Result<void> store_counts();
+    /// What the transaction changed in counts, kept or forgotten.
+    void end_transaction(bool committed);
+
+    Statement& begin_statement() { return begin_; }
+    Statement& commit_statement() { return commit_; }
+
+  private:
+    struct Change {
+        std::int64_t nodes = 0, extents = 0, packs = 0;
+    };
+
+    Statement begin_;
+    Statement commit_;
+    NodeTable nodes_;
+    EntryTable entries_;
+    XattrTable xattrs_;
+    PackTable packs_;
+    ExtentTable extents_;
+    ContainerTable containers_;
+    CounterTable counters_;
+    SettingTable settings_;
+    std::optional<Counts> counts_;  // as of the last commit, when known
+    Change change_;                 // by the transaction that runs
+};
+
+}  // namespace reelfs::catalog

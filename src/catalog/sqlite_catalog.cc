@@ -1,0 +1,160 @@
+// Transactions, barriers and checkpoints, see sqlite_catalog.h.
+#include "catalog/sqlite_catalog.h"
+
+#include <limits>
+
+#include "catalog/log_file.h"
+#include "catalog/schema.h"
+
+namespace reelfs::catalog {
+
+SqliteCatalog::SqliteCatalog(Random& random, crypto::SecretKey page_key)
+    : random_(random), sealer_(std::move(page_key), random) {}
+
+SqliteCatalog::~SqliteCatalog() {
+    MutexLock lock(connection_);
+    session_.reset();
+    database_.reset();
+    vfs_.reset();
+}
+
+Result<void> SqliteCatalog::connect(Disk& disk, const std::string& database_path,
+                                    const LogScan& found, std::size_t cache_bytes) {
+    MutexLock lock(connection_);
+    vfs_ = std::make_unique<SealingVfs>(SealingVfs::Parts{.disk = disk,
+                                                          .random = random_,
+                                                          .sealer = sealer_,
+                                                          .failure = failure_,
+                                                          .durability = durability_},
+                                        database_path, found);
+    RF_TRY(database_, Database::open(*vfs_, cache_bytes));
+    RF_CHECK(migrate(*database_));
+    Preparation preparation{.database = *database_, .error = {}};
+    session_ = std::make_unique<Session>(preparation);
+    if (preparation.error) return *std::move(preparation.error);
+    return done();
+}
+
+// The flag must be durable in the database file before anything is written that a clean stop would
+// promise not to be there. The log stays in use from here to close(), so a database that is not
+// marked clean and has no log has lost it.
+Result<bool> SqliteCatalog::begin_service(const LogScan& found) {
+    MutexLock lock(connection_);
+    RF_TRY(const std::int64_t flag, session_->counters().value("clean"));
+    if (flag == 0) {
+        if (!found.has_header)
+            return Error(Errc::kCorrupt,
+                         "the catalog was in use when it stopped, and its log is missing or empty");
+        return false;
+    }
+    RF_CHECK(session_->load_counts());
+    RF_CHECK(transact([](Session& session) { return session.counters().set("clean", 0); }));
+    RF_CHECK(move_log(Database::Log::kKeep));
+    return true;
+}
+
+Result<void> SqliteCatalog::read(const std::function<Result<void>(Reader&)>& body) {
+    MutexLock lock(connection_);
+    reads_.fetch_add(1, std::memory_order_relaxed);
+    return body(*session_);
+}
+
+Result<void> SqliteCatalog::write(const std::function<Result<void>(Writer&)>& body,
+                                  const std::function<void()>& publish) {
+    MutexLock lock(connection_);
+    RF_CHECK(transact([&body](Session& session) { return body(session); }));
+    if (publish) publish();
+    return done();
+}
+
+Result<void> SqliteCatalog::transact(const std::function<Result<void>(Session&)>& body) {
+    if (failure_.failed()) return failure_.error();
+    struct Ending {
+        Session& session;
+        bool committed = false;
+        ~Ending() { session.end_transaction(committed); }
+    } ending{.session = *session_};
+    Transaction transaction(*database_);
+    RF_CHECK(transaction.begin(session_->begin_statement()));
+    RF_CHECK(body(*session_));
+    RF_CHECK(transaction.commit(session_->commit_statement()));
+    ending.committed = true;
+    transactions_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint32_t frames = vfs_->log()->commit_frame();
+    durability_.note_commit(frames);
+    log_bytes_.store(std::uint64_t{frames} * kFrameBytes, std::memory_order_relaxed);
+    return done();
+}
+
+Result<void> SqliteCatalog::sync() {
+    return durability_.sync();
+}
+
+Result<std::uint64_t> SqliteCatalog::lease(Lease kind, std::uint64_t count) {
+    const char* name = kind == Lease::kNodeIds     ? "next_node"
+                       : kind == Lease::kExtentIds ? "next_extent"
+                                                   : "next_container";
+    std::int64_t first = 0;
+    {
+        MutexLock lock(connection_);
+        RF_CHECK(transact([&](Session& session) -> Result<void> {
+            RF_TRY(first, session.counters().value(name));
+            const auto room =
+                static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() - first);
+            if (count > room) return Error(Errc::kRange, "no ids are left");
+            return session.counters().set(name, first + static_cast<std::int64_t>(count));
+        }));
+    }
+    RF_CHECK(durability_.sync());
+    return static_cast<std::uint64_t>(first);
+}
+
+Result<void> SqliteCatalog::checkpoint() {
+    // Most of the log is synced here, while others still use the connection.
+    RF_CHECK(durability_.sync());
+    MutexLock lock(connection_);
+    if (failure_.failed()) return failure_.error();
+    return move_log(Database::Log::kKeep);
+}
+
+// SQLite syncs the log, writes the pages, syncs the database; the next transaction restarts the log
+// and syncs its header. That transaction is made here, so that no caller's commit waits for a sync.
+Result<void> SqliteCatalog::move_log(Database::Log log) {
+    const std::int64_t begin = clock_.monotonic_ns();
+    RF_CHECK(database_->checkpoint(log));
+    if (log == Database::Log::kKeep) {
+        RF_CHECK(transact([](Session& session) -> Result<void> {
+            RF_TRY(const std::int64_t next, session.counters().value("next_node"));
+            return session.counters().set("next_node", next);
+        }));
+    }
+    checkpoints_.fetch_add(1, std::memory_order_relaxed);
+    checkpoint_ns_last_.store(static_cast<std::uint64_t>(clock_.monotonic_ns() - begin),
+                              std::memory_order_relaxed);
+    return done();
+}
+
+Result<void> SqliteCatalog::close() {
+    MutexLock lock(connection_);
+    auto last_words = [](Session& session) -> Result<void> {
+        RF_CHECK(session.store_counts());
+        return session.counters().set("clean", 1);
+    };
+    RF_CHECK(transact(last_words));
+    RF_CHECK(move_log(Database::Log::kEmpty));
+    RF_CHECK(durability_.sync_now());
+    session_.reset();
+    database_.reset();
+    return done();
+}
+
+CatalogStats SqliteCatalog::stats() const {
+    return {.transactions = transactions_.load(std::memory_order_relaxed),
+            .reads = reads_.load(std::memory_order_relaxed),
+            .syncs = durability_.syncs(),
+            .checkpoints = checkpoints_.load(std::memory_order_relaxed),
+            .checkpoint_ns_last = checkpoint_ns_last_.load(std::memory_order_relaxed),
+            .log_bytes = log_bytes_.load(std::memory_order_relaxed)};
+}
+
+}  // namespace reelfs::catalog

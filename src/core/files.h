@@ -1,0 +1,99 @@
+// Content of files: write, read, make durable, shrink. The write path of every door.
+//
+//     write > runs (memory) > freeze > batch > seal, put in packs (pool) > commit in order > map
+//
+// A batch commits by one catalog transaction. The ordering trap (a committed row whose pack bytes a
+// power cut drops): a transaction may name extents that are not synced only at or beyond the node's
+// committed size; a batch that touches bytes inside it syncs its packs first. Extents in the
+// catalog itself need none of this.
+//
+// Threads: any; `seal` threads do most sealing. No lock is held across sealing, disk or a wait for
+// room.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+#include "core/context.h"
+#include "core/seal_pool.h"
+#include "core/write_rows.h"
+
+namespace reelfs::core {
+
+class Files {
+  public:
+    explicit Files(Context& context);
+    ~Files();
+
+    /// Loads the map if it is not in memory. Call before anything below.
+    Result<void> ensure_map(Node& node);
+
+    Result<void> write(const std::shared_ptr<Node>& node, std::uint64_t offset, Bytes bytes);
+    /// Bytes that exist; fewer than asked only at the end.
+    Result<std::size_t> read(Node& node, std::uint64_t offset, MutableBytes out,
+                             content::Caching caching);
+    /// Only from memory (layers above the map, and the block cache); never blocks on disk.
+    std::optional<std::size_t> read_cached(Node& node, std::uint64_t offset, MutableBytes out);
+    /// From one version of the map: what a snapshot reads.
+    Result<void> read_map(const FileMap& map, std::uint64_t offset, MutableBytes out,
+                          content::Caching caching);
+    bool read_map_cached(const FileMap& map, std::uint64_t offset, MutableBytes out);
+
+    /// Everything written so far is committed (survives kill -9), or the error that lost it.
+    Result<void> drain(const std::shared_ptr<Node>& node);
+    /// Everything written so far survives power loss.
+    Result<void> fsync(const std::shared_ptr<Node>& node);
+    /// The packs under this node's content are durable (before a rename-over names it).
+    Result<void> sync_content(const std::shared_ptr<Node>& node);
+    Result<void> truncate(const std::shared_ptr<Node>& node, std::uint64_t size);
+    /// A hole in [offset, offset + length); the size stays.
+    Result<void> punch(const std::shared_ptr<Node>& node, std::uint64_t offset,
+                       std::uint64_t length);
+    /// The last writer has gone: finishes its own pack.
+    void end_writing(Node& node);
+
+    /// Starts sealing everything dirty; does not wait. For pressure and for the background barrier.
+    void freeze_all();
+    /// drain() over everything dirty; errors stay with their files.
+    void drain_all();
+
+    /// Takes a node's content out of the catalog, in steps; the node's row stays for the caller to
+    /// delete.
+    Result<void> erase_content(NodeId node);
+    /// For use inside a transaction: all slices of a small file. False when it has too many for one
+    /// transaction.
+    Result<bool> erase_content_in(catalog::Writer& w, NodeId node);
+
+  private:
+    std::shared_ptr<Batch> freeze(Node& node) REQUIRES(node.mutex);
+    void enqueue(const std::shared_ptr<Node>& node, const std::shared_ptr<Batch>& batch);
+    void process(const std::shared_ptr<Node>& node, const std::shared_ptr<Batch>& batch);
+    Result<void> fill_edges(Node& node, Batch& batch);
+    Result<void> seal_and_place(Node& node, Batch& batch);
+    Result<Packs::Put> place(Node& node, const Buffer& sealed);
+    void commit_placed(const std::shared_ptr<Node>& node);
+    Result<void> commit(Node& node, const std::shared_ptr<Batch>& batch);
+    void fail(Node& node, Error error);
+    Result<void> read_below(Node& node, const Batch& batch, std::uint64_t offset, MutableBytes out);
+    Result<void> read_gaps(const FileMap& map, std::uint64_t out_offset, MutableBytes out,
+                           const std::vector<content::ByteRange>& gaps, content::Caching caching);
+    Result<void> edit_map(Node& node, const std::function<MapEdit(const FileMap&)>& plan,
+                          std::optional<std::uint64_t> new_size);
+    std::size_t run_bytes_max() const;
+    void mark_dirty(const std::shared_ptr<Node>& node);
+
+    Context& context_;
+    /// Checkpoints take it exclusively, so that no row may be checkpointed before the pack bytes it
+    /// names are durable.
+    Mutex dirty_mutex_;
+    std::unordered_set<std::shared_ptr<Node>> dirty_ GUARDED_BY(dirty_mutex_);
+
+  public:
+    SharedMutex commit_gate;
+
+  private:
+    SealPool pool_;  // last: its threads use what is above
+};
+
+}  // namespace reelfs::core

@@ -1,0 +1,127 @@
+#include "core/keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reelfs/base/log.h"
+
+namespace reelfs::core {
+
+Keys::Keys(Disk& disk, crypto::Keyring keyring, std::vector<std::string> paths)
+    : disk_(disk), paths_(std::move(paths)), keyring_(std::move(keyring)) {}
+
+Result<std::shared_ptr<const crypto::SecretKey>> Keys::container_key(ContainerId container,
+                                                                     KeyId key) {
+    MutexLock lock(mutex_);
+    auto& slot = opened_[{container, key}];
+    if (!slot) {
+        const crypto::SecretKey* found = keyring_.container_key(container, key);
+        if (!found) {
+            opened_.erase({container, key});
+            return Error(Errc::kCorrupt, fmt::format("the keyring has no key {} of container {}",
+                                                     key.value(), container.value()));
+        }
+        slot = std::make_shared<const crypto::SecretKey>(found->clone());
+    }
+    return slot;
+}
+
+Result<Keys::Newest> Keys::newest_key(ContainerId container) {
+    KeyId id;
+    {
+        MutexLock lock(mutex_);
+        if (!keyring_.newest_container_key(container, &id))
+            return Error(Errc::kCorrupt,
+                         fmt::format("the keyring has no key of container {}", container.value()));
+    }
+    RF_TRY(auto key, container_key(container, id));
+    return Newest{id, std::move(key)};
+}
+
+Result<void> Keys::add_container(ContainerId container) {
+    MutexLock lock(mutex_);
+    keyring_.add_container_key(container);
+    if (auto saved = save(); !saved) {
+        keyring_.remove_container(container);
+        return std::move(saved).error().with("save the keyring");
+    }
+    return done();
+}
+
+Result<void> Keys::remove_container(ContainerId container) {
+    MutexLock lock(mutex_);
+    keyring_.remove_container(container);
+    std::erase_if(opened_, [&](const auto& item) { return item.first.first == container; });
+    return save();
+}
+
+Result<void> Keys::keep_only(const std::vector<ContainerId>& known) {
+    MutexLock lock(mutex_);
+    bool changed = false;
+    for (ContainerId container : keyring_.containers()) {
+        if (std::find(known.begin(), known.end(), container) != known.end()) continue;
+        keyring_.remove_container(container);
+        changed = true;
+    }
+    return changed ? save() : done();
+}
+
+Result<void> Keys::save() {
+    // Rare (a container made or deleted), so the lock is held across it: the order of generations
+    // is the order on disk.
+    RF_TRY(auto bytes, keyring_.encode());
+    for (const std::string& path : paths_) RF_CHECK(replace_file(disk_, path, bytes));
+    return done();
+}
+
+StoreId Keys::store_id() const {
+    MutexLock lock(mutex_);
+    return keyring_.store_id();
+}
+
+crypto::SecretKey Keys::page_key() const {
+    MutexLock lock(mutex_);
+    return keyring_.page_key();
+}
+
+std::vector<crypto::Zone> Keys::zones() const {
+    MutexLock lock(mutex_);
+    return keyring_.zones();
+}
+
+Result<crypto::Keyring> load_keyring(Disk& disk, const std::string& path,
+                                     const crypto::Unlock& unlock) {
+    auto first_bytes = read_file(disk, path, crypto::kKeyringBytesMax);
+    if (!first_bytes) {
+        if (first_bytes.error().code() == Errc::kNotFound)
+            return Error(
+                Errc::kNotFound,
+                fmt::format("{} holds no reelfs store (no keyring); `reelfs init` makes one",
+                            path.substr(0, path.rfind('/'))));
+        return std::move(first_bytes).error();
+    }
+    RF_TRY(crypto::Keyring keyring, crypto::Keyring::open(*first_bytes, unlock));
+    // Another zone may hold a newer copy: a crash while copies were written, or a disk put back
+    // from a backup.
+    const std::vector<crypto::Zone> zones = keyring.zones();
+    for (const crypto::Zone& zone : zones) {
+        if (zone.path.empty()) continue;
+        auto bytes = read_file(disk, zone.path + "/keyring", crypto::kKeyringBytesMax);
+        if (!bytes) {
+            return Error(Errc::kNotFound,
+                         fmt::format("zone {} is missing: {} (mount that disk, then try again)",
+                                     zone.path, bytes.error().message()));
+        }
+        auto other = crypto::Keyring::open(*bytes, unlock);
+        if (!other) {
+            log::warning("the keyring copy in zone {} cannot be used: {}", zone.path,
+                         other.error().message());
+            continue;
+        }
+        if (other->generation() > keyring.generation()) keyring = std::move(*other);
+    }
+    return keyring;
+}
+
+}  // namespace reelfs::core

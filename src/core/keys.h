@@ -1,0 +1,58 @@
+// The keyring in use: container keys for content, and its copies on disk. Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reelfs/base/disk.h"
+#include "reelfs/base/mutex.h"
+#include "reelfs/content/extent_reader.h"
+#include "reelfs/crypto/keyring.h"
+
+namespace reelfs::core {
+
+class Keys final : public content::KeySource {
+  public:
+    /// `paths`: the keyring file of every zone, zone 0 first.
+    Keys(Disk& disk, crypto::Keyring keyring, std::vector<std::string> paths);
+
+    Result<std::shared_ptr<const crypto::SecretKey>> container_key(ContainerId container,
+                                                                   KeyId key) override
+        EXCLUDES(mutex_);
+    struct Newest {
+        KeyId id;
+        std::shared_ptr<const crypto::SecretKey> key;
+    };
+    Result<Newest> newest_key(ContainerId container) EXCLUDES(mutex_);
+
+    /// Draws a key for a new container and makes every copy of the keyring durable with it.
+    Result<void> add_container(ContainerId container) EXCLUDES(mutex_);
+    /// Crypto-erase: afterwards no copy holds the container's keys.
+    Result<void> remove_container(ContainerId container) EXCLUDES(mutex_);
+    /// Forgets keys of containers that are not in `known` (a crash between drawing a key and
+    /// committing its container).
+    Result<void> keep_only(const std::vector<ContainerId>& known) EXCLUDES(mutex_);
+
+    StoreId store_id() const EXCLUDES(mutex_);
+    crypto::SecretKey page_key() const EXCLUDES(mutex_);
+    std::vector<crypto::Zone> zones() const EXCLUDES(mutex_);
+
+  private:
+    Result<void> save() REQUIRES(mutex_);
+
+    Disk& disk_;
+    const std::vector<std::string> paths_;
+    mutable Mutex mutex_;
+    crypto::Keyring keyring_ GUARDED_BY(mutex_);
+    std::map<std::pair<ContainerId, KeyId>, std::shared_ptr<const crypto::SecretKey>> opened_
+        GUARDED_BY(mutex_);
+};
+
+/// Reads the copies of a keyring (zone 0's path first), opens the newest good one. The errors are
+/// the keyring's; kNotFound when there is no copy at all.
+Result<crypto::Keyring> load_keyring(Disk& disk, const std::string& path,
+                                     const crypto::Unlock& unlock);
+
+}  // namespace reelfs::core

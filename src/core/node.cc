@@ -1,0 +1,104 @@
+#include "core/node.h"
+
+#include <algorithm>
+
+namespace reelfs::core {
+
+Attributes Node::live() const {
+    Attributes attributes = row.attributes;
+    if (attributes.is_file()) attributes.size = size;
+    if (written_at) {
+        attributes.modified = *written_at;
+        attributes.changed = std::max(attributes.changed, *written_at);
+        std::uint64_t waiting = runs.bytes();
+        for (const auto& batch : batches) waiting += batch->dirty_bytes;
+        attributes.allocated_bytes = (attributes.allocated_bytes + waiting + 511) / 512 * 512;
+    }
+    return attributes;
+}
+
+bool Node::idle() const {
+    return handles == 0 && runs.empty() && batches.empty() && watchers.empty() && !failed;
+}
+
+std::vector<std::shared_ptr<Watcher>> Node::take_woken() {
+    std::vector<std::shared_ptr<Watcher>> woken;
+    for (auto it = watchers.begin(); it != watchers.end();) {
+        if ((*it)->size < size || !growing || (*it)->cuts != cuts || failed) {
+            woken.push_back(*it);
+            it = watchers.erase(it);
+        } else {
+            ++it;
+        }
+    }
+    return woken;
+}
+
+void wake_all(const std::vector<std::shared_ptr<Watcher>>& watchers) {
+    for (const auto& watcher : watchers) {
+        MutexLock lock(watcher->mutex);
+        if (!watcher->fired && watcher->wake) watcher->wake();
+        watcher->fired = true;
+    }
+}
+
+std::shared_ptr<Node> NodeTable::find(NodeId id) {
+    Shard& shard = shard_of(id);
+    MutexLock lock(shard.mutex);
+    auto it = shard.slots.find(id);
+    if (it == shard.slots.end()) return nullptr;
+    shard.order.splice(shard.order.begin(), shard.order, it->second.place);
+    return it->second.node;
+}
+
+std::shared_ptr<Node> NodeTable::adopt(const catalog::NodeRow& row) {
+    const NodeId id = row.attributes.node;
+    Shard& shard = shard_of(id);
+    MutexLock lock(shard.mutex);
+    auto it = shard.slots.find(id);
+    if (it != shard.slots.end()) return it->second.node;
+    evict(shard, shard_entries_max_);
+    auto node = std::make_shared<Node>(row);
+    shard.order.push_front(id);
+    shard.slots.emplace(id, Slot{node, shard.order.begin()});
+    return node;
+}
+
+void NodeTable::forget(NodeId id) {
+    std::shared_ptr<Node> last;  // destroyed after the lock
+    Shard& shard = shard_of(id);
+    MutexLock lock(shard.mutex);
+    auto it = shard.slots.find(id);
+    if (it == shard.slots.end()) return;
+    last = std::move(it->second.node);
+    shard.order.erase(it->second.place);
+    shard.slots.erase(it);
+}
+
+void NodeTable::evict(Shard& shard, std::size_t entries_max) {
+    // A node that somebody else refers to stays: a second object for one id would split its state.
+    int looked = 0;
+    for (auto it = shard.order.end();
+         shard.slots.size() >= entries_max && it != shard.order.begin() && looked < 64; ++looked) {
+        --it;
+        auto slot = shard.slots.find(*it);
+        if (slot->second.node.use_count() > 1) continue;
+        {
+            MutexLock lock(slot->second.node->mutex);
+            if (!slot->second.node->idle()) continue;
+        }
+        shard.slots.erase(slot);
+        it = shard.order.erase(it);
+    }
+}
+
+std::size_t NodeTable::size() const {
+    std::size_t total = 0;
+    for (const Shard& shard : shards_) {
+        MutexLock lock(shard.mutex);
+        total += shard.slots.size();
+    }
+    return total;
+}
+
+}  // namespace reelfs::core

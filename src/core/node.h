@@ -1,0 +1,150 @@
+// A node in memory: its row as committed, and for a file what has been written since.
+//
+// Layers of a file's content, newest first; a read takes each byte from the first that has it:
+//
+//     runs        written, may still change          (memory)
+//     batches     frozen, being sealed and committed  (memory; first in, first out)
+//     map         committed: slices of extents        (store)
+//
+// `size` is what readers see; row.attributes.size is what is committed. Committed fields (row, map)
+// change only inside the publish step of a catalog transaction, that is under the connection lock
+// and `mutex`; a transaction's body may therefore read them.
+//
+// Lock order: catalog connection > NodeTable shard > Node::mutex. Never call the catalog or the
+// store with either of the last two held.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "core/packs.h"
+#include "reelfs/base/error.h"
+#include "reelfs/base/mutex.h"
+#include "reelfs/catalog/rows.h"
+#include "reelfs/content/dirty_runs.h"
+#include "reelfs/model/file_map.h"
+
+namespace reelfs::core {
+
+/// Runs frozen together; committed by one transaction, in order with the node's other batches.
+struct Batch {
+    std::vector<content::DirtyRun> runs;
+    std::uint64_t dirty_bytes = 0;  // what the budget counts
+    std::uint64_t end = 0;          // of the last run
+    std::uint64_t base_size = 0;    // of the file before this batch
+
+    // Set by whoever seals it, before `placed`.
+    struct Placed {
+        Slice slice;
+        PlacedExtent extent;
+        Buffer inline_bytes;  // when the extent has no pack
+        PutMark mark;         // when it has
+    };
+    std::vector<Placed> extents;
+    std::optional<Error> error;
+    bool placed = false;  // guarded by the node's mutex
+};
+
+/// Waits for a file to grow, end or be cut.
+struct Watcher {
+    std::uint64_t size = 0;
+    std::uint64_t cuts = 0;
+    std::function<void()> wake;
+    bool fired = false;
+    Mutex mutex;  // held while wake runs, so that cancelling waits for it
+};
+
+class Node {
+  public:
+    explicit Node(catalog::NodeRow committed)
+        : id(committed.attributes.node),
+          container(committed.attributes.container),
+          row(std::move(committed)) {
+        size = row.attributes.size;
+    }
+
+    const NodeId id;
+    const ContainerId container;
+
+    mutable Mutex mutex;
+    catalog::NodeRow row GUARDED_BY(mutex);
+    std::shared_ptr<const FileMap> map GUARDED_BY(mutex);  // null until loaded
+
+    std::uint64_t size GUARDED_BY(mutex) = 0;
+    std::optional<Timestamp> written_at GUARDED_BY(mutex);  // newest write that is not committed
+    content::DirtyRuns runs GUARDED_BY(mutex);
+    std::deque<std::shared_ptr<Batch>> batches GUARDED_BY(mutex);
+    bool committing GUARDED_BY(mutex) = false;
+    CondVar drained;
+    std::optional<Error> failed
+        GUARDED_BY(mutex);  // a write was lost: told to every handle until the last is released
+
+    int handles GUARDED_BY(mutex) = 0;
+    int writers GUARDED_BY(mutex) = 0;
+    bool deleting GUARDED_BY(mutex) = false;  // its row is going or gone
+    bool growing GUARDED_BY(mutex) = false;
+    std::uint64_t cuts GUARDED_BY(mutex) =
+        0;                                // times that published bytes of a growing file changed
+    int followers GUARDED_BY(mutex) = 0;  // readers that began while it grew
+    std::list<std::shared_ptr<Watcher>> watchers GUARDED_BY(mutex);
+
+    std::vector<PutMark> unsynced GUARDED_BY(mutex);
+    std::optional<PackId> own_pack GUARDED_BY(mutex);
+    std::uint64_t placed_bytes GUARDED_BY(mutex) = 0;  // since it was opened for writing
+    std::uint64_t inline_bytes GUARDED_BY(mutex) =
+        0;  // sealed bytes of it in the catalog, as far as known
+
+    /// What stat(2) shows now.
+    Attributes live() const REQUIRES(mutex);
+    /// True when nothing would be lost by forgetting this object.
+    bool idle() const REQUIRES(mutex);
+    /// A change that is not an append: what followers have been sent may no longer be a prefix of
+    /// the file.
+    void end_growth_by_change() REQUIRES(mutex) {
+        if (growing || followers > 0) ++cuts;
+        growing = false;
+    }
+    /// Watchers to wake now that size, growing or cuts changed; wake them with wake_all() after the
+    /// lock.
+    std::vector<std::shared_ptr<Watcher>> take_woken() REQUIRES(mutex);
+};
+
+void wake_all(const std::vector<std::shared_ptr<Watcher>>& watchers);
+
+/// The nodes in memory. Bounded: idle nodes are forgotten, least recently used first. Thread-safe.
+class NodeTable {
+  public:
+    explicit NodeTable(std::size_t entries_max) : shard_entries_max_(entries_max / kShards) {}
+
+    /// Null when not in memory.
+    std::shared_ptr<Node> find(NodeId id);
+    /// The node in memory, or a new one from `row`. Only inside a catalog transaction or read,
+    /// where `row` cannot be stale.
+    std::shared_ptr<Node> adopt(const catalog::NodeRow& row);
+    void forget(NodeId id);
+    std::size_t size() const;
+
+  private:
+    struct Slot {
+        std::shared_ptr<Node> node;
+        std::list<NodeId>::iterator place;
+    };
+    struct Shard {
+        mutable Mutex mutex;
+        std::unordered_map<NodeId, Slot> slots GUARDED_BY(mutex);
+        std::list<NodeId> order GUARDED_BY(mutex);  // most recent first
+    };
+    static constexpr std::size_t kShards = 16;
+    Shard& shard_of(NodeId id) { return shards_[std::hash<NodeId>{}(id) & (kShards - 1)]; }
+    static void evict(Shard& shard, std::size_t entries_max) REQUIRES(shard.mutex);
+
+    const std::size_t shard_entries_max_;
+    std::array<Shard, kShards> shards_;
+};
+
+}  // namespace reelfs::core

@@ -1,0 +1,85 @@
+// Packs in use: which pack a file's extents go to, and what of each is durable.
+//
+// Small files of a container share a pack; a stream gets one to itself, so that its fsync waits for
+// nobody and deleting it is one unlink. A pack's row is committed before anything is put in it.
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "reelfs/base/mutex.h"
+#include "reelfs/catalog/catalog.h"
+#include "reelfs/store/extent_store.h"
+
+namespace reelfs::core {
+
+/// A put into a pack: durable once a sync that began after it had returned has succeeded. Offsets
+/// alone do not tell: puts may finish in any order.
+struct PutMark {
+    PackId pack;
+    std::uint64_t sequence = 0;  // within the pack, in order of return
+};
+
+class Packs {
+  public:
+    Packs(store::ExtentStore& store, catalog::Catalog& catalog)
+        : store_(store), catalog_(catalog) {}
+
+    /// The container's shared pack, a new one when there is none, or it is full or failed.
+    Result<PackId> shared_pack(ContainerId container) EXCLUDES(mutex_);
+    /// A new pack for one stream.
+    Result<PackId> own_pack(ContainerId container) EXCLUDES(mutex_);
+    /// kBusy when the pack was finished meanwhile: ask for another.
+    struct Put {
+        Location location;
+        PutMark mark;
+    };
+    Result<Put> put(const PackId& pack, std::span<const Bytes> pieces) EXCLUDES(mutex_);
+    /// The stream has ended: no further puts.
+    void finish(const PackId& pack) EXCLUDES(mutex_);
+
+    /// Makes the put durable; at once when it is already.
+    Result<void> sync(const PutMark& mark) EXCLUDES(mutex_);
+    /// For content found in the catalog: what to sync to make it durable; nothing when it is.
+    std::optional<PutMark> unsynced(const Location& location) const EXCLUDES(mutex_);
+    /// A barrier over all packs, and their durable ends into the catalog. Finished packs that are
+    /// wholly durable are forgotten. Goes on past a failed pack (which fails its files) and returns
+    /// the first error.
+    Result<void> sync_all() EXCLUDES(mutex_);
+    /// Bytes put since the last sync_all.
+    std::uint64_t unsynced_bytes() const EXCLUDES(mutex_);
+    /// True for a pack that may still be put to or is not yet durable: it must not be removed.
+    bool in_use(const PackId& pack) const EXCLUDES(mutex_);
+
+  private:
+    struct State {
+        ContainerId container;
+        std::uint64_t bytes = 0;  // put so far
+        std::uint64_t put_sequence = 0;
+        std::uint64_t synced_sequence = 0;
+        std::uint64_t durable_end = 0;   // nothing below can be missing
+        std::uint64_t recorded_end = 0;  // in the catalog
+        int puts_in_flight = 0;
+        bool finished = false;
+        bool recorded_closed = false;
+        std::optional<Error> failed;
+    };
+    Result<PackId> open(ContainerId container) EXCLUDES(mutex_);
+    void close_in_store(const PackId& pack) REQUIRES(mutex_);
+
+    store::ExtentStore& store_;
+    catalog::Catalog& catalog_;
+    mutable Mutex mutex_;
+    CondVar opened_;
+    std::unordered_map<PackId, State> states_ GUARDED_BY(mutex_);
+    std::map<ContainerId, std::optional<PackId>> shared_ GUARDED_BY(mutex_);
+    std::map<ContainerId, bool> opening_ GUARDED_BY(mutex_);
+    std::uint64_t unsynced_bytes_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace reelfs::core

@@ -1,0 +1,151 @@
+// Tree: containers. Each has its own key, drawn and durable in the keyring before the container is
+// visible, and gone from it after the container is.
+#include "core/tree_impl.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::core {
+
+using catalog::ContainerRow;
+using catalog::NodeRow;
+using catalog::Reader;
+using catalog::Writer;
+
+namespace {
+
+std::string make_endpoint_id(Random& random) {
+    constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+    std::string id;
+    for (int i = 0; i < 14; ++i)
+        id.push_back(kAlphabet[random.integer<std::uint32_t>() % (i == 0 ? 26 : 36)]);
+    return id;
+}
+
+}  // namespace
+
+Result<ContainerInfo> TreeImpl::info_of(const ContainerRow& row, std::string name) const {
+    return ContainerInfo{row.container,
+                         std::move(name),
+                         row.root,
+                         row.created,
+                         std::uint32_t{1} << row.block_shift,
+                         row.endpoint_id,
+                         row.profile};
+}
+
+Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::string_view name,
+                                                 const ContainerOptions& options) {
+    RF_CHECK(context_.check_writable());
+    RF_CHECK(check_container_name(name));
+    if (!options.profile.empty() && options.profile != "mediastore")
+        return Error(Errc::kInvalid, "the only profile is \"mediastore\"");
+    ContainerRow container;
+    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+        RF_TRY(auto taken, r.entry(kRootNode, name));
+        if (taken) return Error(Errc::kExists, "a container of this name exists");
+        RF_TRY(auto shift, r.setting("default_block_shift"));
+        container.block_shift = shift ? static_cast<std::uint8_t>(std::stoi(*shift))
+                                      : static_cast<std::uint8_t>(limits::block_shift_default);
+        return done();
+    }));
+    if (options.block_bytes) {
+        const std::uint32_t bytes = *options.block_bytes;
+        if (!std::has_single_bit(bytes) || bytes < 1u << limits::block_shift_min ||
+            bytes > 1u << limits::block_shift_max)
+            return Error(Errc::kInvalid, "a block size is a power of two from 4 KiB to 1 MiB");
+        container.block_shift = static_cast<std::uint8_t>(std::countr_zero(bytes));
+    }
+    RF_TRY(container.container, context_.container_ids.next());
+    RF_TRY(container.root, context_.node_ids.next());
+    container.created = context_.clock.now();
+    container.endpoint_id = make_endpoint_id(context_.random);
+    container.profile = options.profile;
+    RF_CHECK(context_.keys.add_container(container.container));
+    auto created = transact(
+        Effect::kAdds,
+        [&](Writer& w, Changed& changed) -> Result<void> {
+            RF_TRY(NodeRow root, require_directory(w, kRootNode));
+            NodeRow row =
+                fresh_row(caller, container.root, root, NodeType::kDirectory, options.mode);
+            row.attributes.container = container.container;
+            RF_CHECK(w.insert_node(row));
+            RF_CHECK(w.insert_container(container));
+            return add_entry(w, changed, root, name, row);
+        },
+        [&] { context_.containers.put(container); });
+    if (!created) {
+        if (auto removed = context_.keys.remove_container(container.container); !removed)
+            return std::move(created).error().with(
+                "and its key stays in the keyring until the next start");
+        return std::move(created).error();
+    }
+    if (auto* listener = listener_.load()) listener->entry_changed(kRootNode, name);
+    return info_of(container, std::string(name));
+}
+
+Result<std::vector<ContainerInfo>> TreeImpl::containers() {
+    std::vector<ContainerInfo> infos;
+    std::string after;
+    for (bool more = true; more;) {
+        RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+            RF_TRY(auto entries,
+                   r.entries_with_nodes_after(kRootNode, after, limits::catalog_step_rows_max));
+            more = entries.size() == static_cast<std::size_t>(limits::catalog_step_rows_max);
+            for (auto& entry : entries) {
+                RF_TRY(auto row, r.container(entry.node.attributes.container));
+                if (!row) return Error(Errc::kCorrupt, "a container has no row");
+                after = entry.name;
+                RF_TRY(ContainerInfo info, info_of(*row, std::move(entry.name)));
+                infos.push_back(std::move(info));
+            }
+            return done();
+        }));
+    }
+    return infos;
+}
+
+Result<ContainerInfo> TreeImpl::container(std::string_view name) {
+    std::optional<ContainerRow> row;
+    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+        RF_TRY(auto id, r.entry(kRootNode, name));
+        if (!id) return Error(Errc::kNotFound, "no container of this name");
+        RF_TRY(NodeRow node, require(r, *id));
+        RF_TRY(row, r.container(node.attributes.container));
+        return done();
+    }));
+    if (!row) return Error(Errc::kCorrupt, "a container has no row");
+    return info_of(*row, std::string(name));
+}
+
+Result<void> TreeImpl::delete_container(std::string_view name) {
+    ContainerId deleted;
+    NodeId root_id;
+    RF_CHECK(transact(
+        Effect::kFrees,
+        [&](Writer& w, Changed& changed) -> Result<void> {
+            RF_TRY(NodeRow root, require_directory(w, kRootNode));
+            RF_TRY(auto id, w.entry(kRootNode, name));
+            if (!id) return Error(Errc::kNotFound, "no container of this name");
+            RF_TRY(NodeRow row, require_directory(w, *id));
+            RF_TRY(bool full, w.has_entries(*id));
+            if (full) return Error(Errc::kNotEmpty, "the container is not empty");
+            deleted = row.attributes.container;
+            root_id = *id;
+            RF_CHECK(w.delete_entry(kRootNode, name));
+            RF_CHECK(w.delete_node(*id));
+            RF_CHECK(w.delete_container(deleted));
+            --root.attributes.links;
+            root.attributes.modified = root.attributes.changed = context_.clock.now();
+            RF_CHECK(w.update_node(root));
+            changed.push_back(root);
+            return done();
+        },
+        [&] { context_.containers.remove(deleted); }));
+    context_.nodes.forget(root_id);
+    // The key goes only when no power cut can bring the container back.
+    RF_CHECK(context_.catalog.sync());
+    RF_CHECK(context_.keys.remove_container(deleted));
+    if (auto* listener = listener_.load()) listener->entry_changed(kRootNode, name);
+    return done();
+}
+
+}  // namespace reelfs::core

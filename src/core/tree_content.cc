@@ -1,0 +1,257 @@
+// Tree: open files. Open, create, read, write, flush, fsync, release, allocate, seek.
+#include <sys/stat.h>
+
+#include "core/tree_impl.h"
+#include "reelfs/base/log.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::core {
+
+namespace {
+constexpr std::size_t kKeepReadsUpTo =
+    64 * limits::KiB;  // larger reads are the kernel's read-ahead, which it caches itself
+}
+
+Result<std::shared_ptr<OpenFile>> TreeImpl::open(NodeId id, OpenFlags flags) {
+    if (flags.write) RF_CHECK(context_.check_writable());
+    RF_TRY(auto node, load(id));
+    RF_CHECK(files_.ensure_map(*node));
+    {
+        MutexLock lock(node->mutex);
+        if (node->deleting || !visible(node->row.attributes))
+            return Error(Errc::kNotFound, "the file has been removed");
+        switch (node->row.attributes.type) {
+            case NodeType::kFile:
+                break;
+            case NodeType::kDirectory:
+                return Error(Errc::kIsDirectory, "it is a directory");
+            case NodeType::kSymlink:
+                return Error(Errc::kLoop, "it is a symbolic link");
+            default:
+                return Error(Errc::kInvalid, "not a regular file");
+        }
+        ++node->handles;
+        if (flags.write) ++node->writers;
+    }
+    open_files_.fetch_add(1, std::memory_order_relaxed);
+    auto file = std::make_shared<OpenFile>(node, flags);
+    if (flags.truncate && flags.write) {
+        if (auto truncated = files_.truncate(node, 0); !truncated) {
+            release(file);
+            return std::move(truncated).error();
+        }
+    }
+    return file;
+}
+
+Result<Created> TreeImpl::create(const Caller& caller, NodeId parent, std::string_view name,
+                                 std::uint32_t mode, OpenFlags flags) {
+    std::shared_ptr<Node> node;
+    RF_TRY(Attributes attributes,
+           make(caller, parent, name, {NodeType::kFile, mode, 0}, {},
+                [&](const std::shared_ptr<Node>& adopted) {
+                    node = adopted;
+                    MutexLock lock(node->mutex);
+                    if (!node->map)
+                        node->map = std::make_shared<FileMap>();  // nothing can be stored yet
+                    ++node->handles;
+                    if (flags.write) {
+                        ++node->writers;
+                        node->growing = true;
+                    }
+                }));
+    open_files_.fetch_add(1, std::memory_order_relaxed);
+    return Created{attributes, std::make_shared<OpenFile>(node, flags)};
+}
+
+Result<std::size_t> TreeImpl::read(OpenFile& file, std::uint64_t offset, MutableBytes out) {
+    return files_.read(
+        *file.node, offset, out,
+        out.size() <= kKeepReadsUpTo ? content::Caching::kKeep : content::Caching::kBypass);
+}
+
+Result<void> TreeImpl::write(const Caller& caller, OpenFile& file, std::uint64_t offset,
+                             Bytes bytes) {
+    if (!file.flags.write) return Error(Errc::kBadHandle, "not opened for writing");
+    RF_CHECK(files_.write(file.node, offset, bytes));
+    bool privileged = false;
+    if (caller.uid != 0) {
+        MutexLock lock(file.node->mutex);
+        const std::uint32_t mode = file.node->row.attributes.mode;
+        privileged = (mode & S_ISUID) || ((mode & S_ISGID) && (mode & S_IXGRP));
+    }
+    if (privileged) {
+        // Written by somebody without privilege: it must not give any (write(2), KILLPRIV_V2).
+        RF_CHECK(transact(Effect::kAdds, [&](catalog::Writer& w, Changed& changed) -> Result<void> {
+            RF_TRY(auto row, require(w, file.node->id));
+            row.attributes.mode &= ~std::uint32_t{S_ISUID};
+            if (row.attributes.mode & S_IXGRP) row.attributes.mode &= ~std::uint32_t{S_ISGID};
+            RF_CHECK(w.update_node(row));
+            changed.push_back(row);
+            return done();
+        }));
+    }
+    return file.flags.sync ? files_.fsync(file.node) : done();
+}
+
+Result<void> TreeImpl::flush(OpenFile& file) {
+    if (!file.flags.write) return done();
+    return files_.drain(file.node);
+}
+
+Result<void> TreeImpl::fsync(OpenFile& file) {
+    RF_CHECK(files_.fsync(file.node));
+    return done();
+}
+
+void TreeImpl::release(std::shared_ptr<OpenFile> file) {
+    open_files_.fetch_sub(1, std::memory_order_relaxed);
+    drop_handle(file->node, file->flags.write, false);
+}
+
+void TreeImpl::drop_handle(const std::shared_ptr<Node>& node, bool writer, bool follower) {
+    bool last_writer = false;
+    if (writer) {
+        MutexLock lock(node->mutex);
+        last_writer = node->writers == 1;
+    }
+    // What a writer left behind without closing properly is committed before the file counts as
+    // finished.
+    if (last_writer)
+        if (auto drained = files_.drain(node); !drained)
+            log::debug("file {}: {}", node->id.value(), drained.error().message());
+    std::vector<std::shared_ptr<Watcher>> woken;
+    bool ended = false, orphan = false;
+    {
+        MutexLock lock(node->mutex);
+        if (follower) --node->followers;
+        if (writer && --node->writers == 0) {
+            node->growing = false;
+            ended = true;
+        }
+        if (--node->handles == 0) {
+            node->failed.reset();
+            orphan = node->row.attributes.links == 0 && !node->deleting;
+            if (orphan) node->deleting = true;
+        }
+        woken = node->take_woken();
+    }
+    if (ended) files_.end_writing(*node);
+    wake_all(woken);
+    if (!orphan) return;
+    if (auto reaped = reap(node->id); !reaped) {
+        log::warning("a removed file's room is not back yet: {}", reaped.error().message());
+        MutexLock lock(reapable_mutex_);
+        reapable_.push_back(node->id);
+    }
+}
+
+Result<void> TreeImpl::allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
+                                std::uint64_t length) {
+    if (!file.flags.write) return Error(Errc::kBadHandle, "not opened for writing");
+    if (length == 0) return Error(Errc::kInvalid, "nothing to allocate");
+    if (offset + length < offset || offset + length > limits::file_bytes_max)
+        return Error(Errc::kTooBig, "beyond the largest offset a file may have");
+    const auto size_now = [&] {
+        MutexLock lock(file.node->mutex);
+        return file.node->size;
+    };
+    const auto extend = [&]() -> Result<void> {
+        return offset + length > size_now() ? files_.truncate(file.node, offset + length) : done();
+    };
+    switch (mode) {
+        case AllocateMode::kAllocate:
+            RF_CHECK(context_.space.check_room(length));
+            return extend();
+        case AllocateMode::kKeepSize:
+            return context_.space.check_room(length);
+        case AllocateMode::kPunchHole:
+        case AllocateMode::kZeroRangeKeepSize:
+            return files_.punch(file.node, offset, length);
+        case AllocateMode::kZeroRange:
+            RF_CHECK(files_.punch(file.node, offset, length));
+            return extend();
+    }
+    return Error(Errc::kInvalid, "unknown kind of allocation");
+}
+
+Result<std::uint64_t> TreeImpl::seek(OpenFile& file, SeekTo what, std::uint64_t offset) {
+    RF_CHECK(files_.ensure_map(*file.node));
+    Node& node = *file.node;
+    MutexLock lock(node.mutex);
+    if (offset >= node.size) return Error(Errc::kNoData, "beyond the end");
+    // A byte is data when any layer has it.
+    std::uint64_t at = offset;
+    while (true) {
+        const std::uint64_t start = at;
+        if (what == SeekTo::kData) {
+            std::uint64_t next =
+                std::min(node.map->next_data(at, node.size), node.runs.next_dirty(at, node.size));
+            for (const auto& batch : node.batches)
+                for (const auto& run : batch->runs)
+                    if (run.end() > at) next = std::min(next, std::max(at, run.offset));
+            if (next >= node.size) return Error(Errc::kNoData, "no data behind");
+            return next;
+        }
+        at = node.map->next_hole(at, node.size);
+        at = node.runs.next_clean(at, node.size);
+        for (const auto& batch : node.batches)
+            for (const auto& run : batch->runs)
+                if (run.offset <= at && run.end() > at) at = std::min(run.end(), node.size);
+        if (at == start || at >= node.size) return at;
+    }
+}
+
+Result<std::uint64_t> TreeImpl::copy_range(const Caller&, OpenFile&, std::uint64_t, OpenFile&,
+                                           std::uint64_t, std::uint64_t) {
+    // The kernel then copies by read and write.
+    return Error(Errc::kUnsupported, "copying inside the store is not supported");
+}
+
+Result<Space> TreeImpl::space() {
+    RF_TRY(store::StoreSpace space, context_.store.space());
+    catalog::Reader::Counts counts;
+    RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
+        RF_TRY(counts, r.counts());
+        return done();
+    }));
+    return Space{space.total_bytes, space.free_bytes, counts.nodes};
+}
+
+Result<void> TreeImpl::sync_metadata() {
+    return context_.catalog.sync();
+}
+
+Result<void> TreeImpl::sync() {
+    files_.drain_all();
+    RF_CHECK(context_.packs.sync_all());
+    return context_.catalog.sync();
+}
+
+std::vector<Tree::Gauge> TreeImpl::gauges() const {
+    const auto cache = context_.cache.stats();
+    const auto catalog = context_.catalog.stats();
+    const auto number = [](auto value) { return static_cast<double>(value); };
+    return {
+        {"reelfs_open_files", "Files held open by any door.",
+         number(open_files_.load(std::memory_order_relaxed)), false},
+        {"reelfs_nodes_in_memory", "Nodes kept in memory.", number(context_.nodes.size()), false},
+        {"reelfs_dirty_bytes", "Written bytes not yet sealed and committed.",
+         number(context_.budget.used()), false},
+        {"reelfs_block_cache_bytes", "Opened blocks in memory.", number(cache.bytes), false},
+        {"reelfs_block_cache_hits_total", "Blocks found in memory.", number(cache.hits), true},
+        {"reelfs_block_cache_misses_total", "Blocks not found in memory.", number(cache.misses),
+         true},
+        {"reelfs_catalog_transactions_total", "Catalog transactions committed.",
+         number(catalog.transactions), true},
+        {"reelfs_catalog_syncs_total", "Syncs of the catalog's log.", number(catalog.syncs), true},
+        {"reelfs_catalog_checkpoints_total", "Checkpoints of the catalog's log.",
+         number(catalog.checkpoints), true},
+        {"reelfs_catalog_checkpoint_seconds_last", "Duration of the last checkpoint.",
+         number(catalog.checkpoint_ns_last) / 1e9, false},
+        {"reelfs_catalog_log_bytes", "Log written since the last checkpoint.",
+         number(catalog.log_bytes), false},
+    };
+}
+
+}  // namespace reelfs::core

@@ -1,0 +1,95 @@
+// Tree: listing. Offsets count entries; the name at an offset is remembered, so a listing goes on
+// from a name and stays right while entries come and go. An entry that was there all the time is
+// listed exactly once.
+#include "core/tree_impl.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::core {
+
+using catalog::Reader;
+
+namespace {
+constexpr std::uint64_t kAfterDot = 1, kAfterDotDot = 2;
+constexpr std::uint64_t kRecentPlaces = 4096;  // every place is kept for this many entries back,
+constexpr std::uint64_t kPlaceStride = 256;    // beyond that one in so many
+constexpr int kBatch = 64;
+}  // namespace
+
+Result<std::shared_ptr<OpenDirectory>> TreeImpl::open_directory(NodeId id) {
+    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+        RF_TRY(auto row, require(r, id));
+        if (!row.attributes.is_directory()) return Error(Errc::kNotDirectory, "not a directory");
+        return done();
+    }));
+    return std::make_shared<OpenDirectory>(id);
+}
+
+Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool with_attributes,
+                            const std::function<bool(const Listed&)>& take) {
+    if (offset < kAfterDot &&
+        !take({".", directory.node, NodeType::kDirectory, kAfterDot, nullptr}))
+        return done();
+    if (offset < kAfterDotDot) {
+        auto parent = parent_of(directory.node);
+        if (!parent)
+            return parent.error().code() == Errc::kStale ? done()
+                                                         : Result<void>(std::move(parent).error());
+        if (!take({"..", *parent, NodeType::kDirectory, kAfterDotDot, nullptr})) return done();
+        offset = kAfterDotDot;
+    }
+
+    // Where to go on: the nearest place remembered at or before `offset`, then skip forward.
+    std::string after;
+    std::uint64_t at = kAfterDotDot;
+    {
+        MutexLock lock(directory.mutex);
+        auto place = directory.places.upper_bound(offset);
+        if (place != directory.places.begin()) {
+            --place;
+            at = place->first;
+            after = place->second;
+        }
+    }
+    while (true) {
+        std::vector<catalog::EntryRow> plain;
+        std::vector<catalog::EntryWithNode> full;
+        RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+            if (with_attributes) {
+                RF_TRY(full, r.entries_with_nodes_after(directory.node, after, kBatch));
+            } else {
+                RF_TRY(plain, r.entries_after(directory.node, after, kBatch));
+            }
+            return done();
+        }));
+        const std::size_t count = with_attributes ? full.size() : plain.size();
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string& name = with_attributes ? full[i].name : plain[i].name;
+            const std::uint64_t next = at + 1;
+            if (at >= offset) {
+                Attributes attributes;
+                Listed listed{name, {}, NodeType::kFile, next, nullptr};
+                bool shown = true;
+                if (with_attributes) {
+                    shown = visible(full[i].node.attributes);
+                    attributes = live(full[i].node);
+                    listed.node = attributes.node;
+                    listed.type = attributes.type;
+                    listed.attributes = &attributes;
+                } else {
+                    listed.node = plain[i].node;
+                    listed.type = plain[i].type;
+                }
+                if (shown && !take(listed)) return done();
+            }
+            at = next;
+            after = name;
+            MutexLock lock(directory.mutex);
+            directory.places[at] = after;
+            if (at > kRecentPlaces && (at - kRecentPlaces) % kPlaceStride != 0)
+                directory.places.erase(at - kRecentPlaces);
+        }
+        if (count < kBatch) return done();
+    }
+}
+
+}  // namespace reelfs::core

@@ -1,0 +1,166 @@
+// The Tree over catalog and content. One file per family of operations: tree_names.cc,
+// tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_containers.cc,
+// tree_objects.cc.
+//
+// A metadata operation is one catalog transaction: rows are read, checked and written inside it, so
+// operations never see each other half done, and publication to nodes in memory follows in commit
+// order.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <vector>
+
+#include "core/context.h"
+#include "core/files.h"
+#include "reelfs/core/tree.h"
+
+namespace reelfs::core {
+
+class OpenFile {
+  public:
+    OpenFile(std::shared_ptr<Node> n, OpenFlags f) : node(std::move(n)), flags(f) {}
+    const std::shared_ptr<Node> node;
+    const OpenFlags flags;
+};
+
+class OpenDirectory {
+  public:
+    explicit OpenDirectory(NodeId id) : node(id) {}
+    const NodeId node;
+
+    Mutex mutex;
+    /// Offset (position after an entry) -> that entry's name: where a listing can go on.
+    std::map<std::uint64_t, std::string> places GUARDED_BY(mutex);
+};
+
+class TreeImpl final : public Tree {
+  public:
+    TreeImpl(Context& context, Files& files) : context_(context), files_(files) {}
+
+    Result<Attributes> lookup(NodeId parent, std::string_view name) override;
+    Result<Attributes> attributes(NodeId node) override;
+    Result<NodeId> parent_of(NodeId directory) override;
+    Result<Attributes> resolve(NodeId from, const Components& path) override;
+    Result<Attributes> make_directory(const Caller& caller, NodeId parent, std::string_view name,
+                                      std::uint32_t mode) override;
+    Result<Attributes> make_node(const Caller& caller, NodeId parent, std::string_view name,
+                                 const NewNode& what) override;
+    Result<Attributes> make_symlink(const Caller& caller, NodeId parent, std::string_view name,
+                                    std::string_view target) override;
+    Result<Created> create(const Caller& caller, NodeId parent, std::string_view name,
+                           std::uint32_t mode, OpenFlags flags) override;
+    Result<Attributes> link(NodeId node, NodeId parent, std::string_view name) override;
+    Result<void> unlink(NodeId parent, std::string_view name) override;
+    Result<void> remove_directory(NodeId parent, std::string_view name) override;
+    Result<void> rename(NodeId source_parent, std::string_view source_name, NodeId target_parent,
+                        std::string_view target_name, RenameMode mode) override;
+    Result<std::string> read_link(NodeId node) override;
+    Result<Attributes> change(const Caller& caller, NodeId node,
+                              const AttributeChange& change) override;
+
+    Result<std::shared_ptr<OpenDirectory>> open_directory(NodeId node) override;
+    Result<void> list(OpenDirectory& directory, std::uint64_t offset, bool with_attributes,
+                      const std::function<bool(const Listed&)>& take) override;
+
+    Result<std::shared_ptr<OpenFile>> open(NodeId node, OpenFlags flags) override;
+    NodeId node_of(const OpenFile& file) const override { return file.node->id; }
+    Result<std::size_t> read(OpenFile& file, std::uint64_t offset, MutableBytes out) override;
+    Result<void> write(const Caller& caller, OpenFile& file, std::uint64_t offset,
+                       Bytes bytes) override;
+    Result<void> flush(OpenFile& file) override;
+    Result<void> fsync(OpenFile& file) override;
+    void release(std::shared_ptr<OpenFile> file) override;
+    Result<void> allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
+                          std::uint64_t length) override;
+    Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) override;
+    Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
+                                     std::uint64_t source_offset, OpenFile& target,
+                                     std::uint64_t target_offset, std::uint64_t length) override;
+
+    Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) override;
+    Result<std::vector<std::string>> list_xattrs(NodeId node) override;
+    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
+                           XattrMode mode) override;
+    Result<void> remove_xattr(NodeId node, std::string_view name) override;
+
+    Result<Space> space() override;
+    Result<void> sync_metadata() override;
+    Result<void> sync() override;
+
+    Result<ContainerInfo> create_container(const Caller& caller, std::string_view name,
+                                           const ContainerOptions& options) override;
+    Result<std::vector<ContainerInfo>> containers() override;
+    Result<ContainerInfo> container(std::string_view name) override;
+    Result<void> delete_container(std::string_view name) override;
+
+    Result<std::shared_ptr<ObjectReader>> open_object(const AnonymousPeer& peer,
+                                                      std::string_view container,
+                                                      const Components& path) override;
+
+    void set_change_listener(ChangeListener* listener) override { listener_.store(listener); }
+    std::vector<Gauge> gauges() const override;
+
+    /// Removes nodes without links that nobody uses: after release, at start, and for big deletes.
+    /// One step at a time.
+    Result<void> reap(NodeId node);
+    /// Nodes waiting for reap(), for the background thread.
+    std::vector<NodeId> take_reapable();
+    void drop_handle(const std::shared_ptr<Node>& node, bool writer, bool follower);
+
+  private:
+    friend class ObjectReaderImpl;
+
+    /// Rows changed by a transaction, published to the nodes in memory when it has committed.
+    using Changed = std::vector<catalog::NodeRow>;
+    void publish(const Changed& changed);
+    /// Runs a transaction; on a full disk releases the reserve once when `frees` (deletes must work
+    /// at 100 %).
+    enum class Effect { kAdds, kFrees };
+    Result<void> transact(Effect effect,
+                          const std::function<Result<void>(catalog::Writer&, Changed&)>& body,
+                          const std::function<void()>& published = {});
+
+    Result<catalog::NodeRow> require(catalog::Reader& r, NodeId node) const;
+    Result<catalog::NodeRow> require_directory(catalog::Reader& r, NodeId node) const;
+    bool visible(const Attributes& attributes) const;
+    Attributes live(const catalog::NodeRow& row);
+    /// The node in memory, loaded from the catalog if need be.
+    Result<std::shared_ptr<Node>> load(NodeId node);
+
+    catalog::NodeRow fresh_row(const Caller& caller, NodeId id, const catalog::NodeRow& parent,
+                               NodeType type, std::uint32_t mode) const;
+    Result<void> add_entry(catalog::Writer& w, Changed& changed, catalog::NodeRow parent,
+                           std::string_view name, const catalog::NodeRow& child);
+    /// `adopted`, if any, gets the new node in memory, before anybody else can see it.
+    Result<Attributes> make(const Caller& caller, NodeId parent, std::string_view name,
+                            const NewNode& what, std::string_view symlink_target,
+                            const std::function<void(const std::shared_ptr<Node>&)>& adopted);
+    /// One link of `row` has gone inside a transaction: keep it, make it an orphan, or delete it.
+    struct Unlinked {
+        std::shared_ptr<Node> marked;  // `deleting` was set: take it back if the transaction fails
+        std::optional<NodeId> deleted;
+        std::optional<NodeId> reapable;
+    };
+    Result<void> drop_link(catalog::Writer& w, Changed& changed, catalog::NodeRow row,
+                           Unlinked& unlinked);
+    void settle(const Unlinked& unlinked, bool committed);
+    Result<bool> is_inside(catalog::Reader& r, NodeId directory, NodeId ancestor) const;
+    Result<void> rename_in(catalog::Writer& w, Changed& changed, NodeId source_parent,
+                           std::string_view source_name, NodeId target_parent,
+                           std::string_view target_name, RenameMode mode, bool content_synced,
+                           Unlinked& unlinked);
+    Result<ContainerInfo> info_of(const catalog::ContainerRow& row, std::string name) const;
+    struct Resolved;
+    Result<Resolved> resolve_object(const AnonymousPeer& peer, std::string_view container,
+                                    const Components& path);
+
+    Context& context_;
+    Files& files_;
+    std::atomic<ChangeListener*> listener_{nullptr};
+    std::atomic<std::uint64_t> open_files_{0};
+    Mutex reapable_mutex_;
+    std::vector<NodeId> reapable_ GUARDED_BY(reapable_mutex_);
+};
+
+}  // namespace reelfs::core

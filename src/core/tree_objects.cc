@@ -1,0 +1,212 @@
+// Tree: objects as HTTP reads them. Resolution under policy, snapshots of finished files, followers
+// of growing ones.
+#include <algorithm>
+
+#include "core/tree_impl.h"
+#include "reelfs/model/limits.h"
+#include "reelfs/policy/anonymous.h"
+
+namespace reelfs::core {
+
+using catalog::NodeRow;
+using catalog::Reader;
+
+/// One version of one file. It counts as a handle of its node, so that the content stays while it
+/// is read.
+class ObjectReaderImpl final : public ObjectReader {
+  public:
+    ObjectReaderImpl(TreeImpl& tree, std::shared_ptr<Node> node, std::string mime_type)
+        : tree_(tree),
+          node_(std::move(node)),
+          mime_type_(std::move(mime_type)),
+          hold_(tree.context_.holds) {
+        MutexLock lock(node_->mutex);
+        attributes_ = node_->live();
+        following_ = node_->growing;
+        cuts_ = node_->cuts;
+        if (following_) {
+            ++node_->followers;
+        } else {
+            etag_ = node_->row.etag;
+            map_ = node_->map;
+        }
+    }
+    ~ObjectReaderImpl() override { tree_.drop_handle(node_, false, following_); }
+
+    const Attributes& attributes() const override { return attributes_; }
+    ETag etag() const override { return etag_; }
+    std::string mime_type() const override { return mime_type_; }
+
+    State state() const override {
+        if (!following_) return {attributes_.size, false, false};
+        MutexLock lock(node_->mutex);
+        return {node_->size, node_->growing, node_->cuts != cuts_ || node_->failed.has_value()};
+    }
+
+    Result<std::size_t> read(std::uint64_t offset, MutableBytes out) override {
+        if (following_) {
+            RF_TRY(std::size_t n, tree_.files_.read(*node_, offset, out, content::Caching::kKeep));
+            if (state().cut)
+                return Error(Errc::kCancelled, "the file changed while it was followed");
+            return n;
+        }
+        if (offset >= attributes_.size) return std::size_t{0};
+        out = out.first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
+        RF_CHECK(tree_.files_.read_map(*map_, offset, out, content::Caching::kKeep));
+        return out.size();
+    }
+
+    std::optional<std::size_t> read_cached(std::uint64_t offset, MutableBytes out) override {
+        if (following_) {
+            auto n = tree_.files_.read_cached(*node_, offset, out);
+            if (state().cut) return std::nullopt;
+            return n;
+        }
+        if (offset >= attributes_.size) return std::size_t{0};
+        out = out.first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
+        if (!tree_.files_.read_map_cached(*map_, offset, out)) return std::nullopt;
+        return out.size();
+    }
+
+    std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) override {
+        auto watcher = std::make_shared<Watcher>();
+        watcher->size = size;
+        watcher->cuts = cuts_;
+        watcher->wake = std::move(wake);
+        bool now = true;
+        {
+            MutexLock lock(node_->mutex);
+            if (following_ && node_->growing && node_->size <= size && node_->cuts == cuts_ &&
+                !node_->failed) {
+                node_->watchers.push_back(watcher);
+                now = false;
+            }
+        }
+        if (now) wake_all({watcher});
+        return std::shared_ptr<void>(watcher.get(), [node = node_, watcher](void*) {
+            {
+                MutexLock lock(watcher->mutex);
+                watcher->fired = true;
+            }
+            MutexLock lock(node->mutex);
+            node->watchers.remove(watcher);
+        });
+    }
+
+  private:
+    TreeImpl& tree_;
+    const std::shared_ptr<Node> node_;
+    const std::string mime_type_;
+    const Holds::Hold hold_;
+    Attributes attributes_;
+    ETag etag_;
+    bool following_ = false;
+    std::uint64_t cuts_ = 0;
+    std::shared_ptr<const FileMap> map_;  // of a finished file
+};
+
+struct TreeImpl::Resolved {
+    Attributes file;
+    std::string mime_type;
+};
+
+Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
+                                                    std::string_view container,
+                                                    const Components& path) {
+    const Error refused(Errc::kAccessDenied,
+                        "anonymous requests may read what everybody may, from this machine only");
+    const Error absent(Errc::kNotFound, "no such object");
+    // A peer that may read nothing learns nothing, not even what exists.
+    Attributes open_to_all;
+    open_to_all.type = NodeType::kDirectory;
+    open_to_all.mode = 0777;
+    if (!policy::anonymous_may_search(peer, std::span(&open_to_all, 1))) return refused;
+
+    Resolved resolved;
+    std::vector<Attributes> chain;
+    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+        RF_TRY(auto root_id, r.entry(kRootNode, container));
+        if (!root_id) return absent;
+        RF_TRY(NodeRow root, require(r, *root_id));
+        // The names still to follow, last first; links put theirs on top.
+        std::vector<std::string> rest(path.rbegin(), path.rend());
+        std::vector<NodeRow> parents{root};
+        NodeRow at = root;
+        int hops = 0;
+        while (!rest.empty()) {
+            const std::string name = std::move(rest.back());
+            rest.pop_back();
+            if (name.empty() || name == ".") continue;
+            if (name == "..") {
+                if (parents.size() <= 1) return absent;  // a link that leads out of its container
+                parents.pop_back();
+                continue;
+            }
+            const NodeRow& parent = parents.back();
+            RF_TRY(auto id, r.entry(parent.attributes.node, name));
+            // Every directory walked, also on the way to a link's target, must be searchable.
+            if (!policy::anonymous_may_search(peer, std::span(&parent.attributes, 1)))
+                return refused;
+            if (!id) return absent;
+            RF_TRY(at, require(r, *id));
+            if (!visible(at.attributes)) return absent;
+            if (at.attributes.is_directory()) {
+                parents.push_back(at);
+            } else if (at.attributes.type == NodeType::kSymlink) {
+                if (++hops > limits::symlink_hops_max)
+                    return Error(Errc::kLoop, "too many symbolic links");
+                if (at.symlink_target.starts_with('/'))
+                    return absent;  // only relative links are followed
+                std::string_view target = at.symlink_target;
+                std::vector<std::string> names;
+                while (!target.empty()) {
+                    const std::size_t slash = std::min(target.find('/'), target.size());
+                    names.emplace_back(target.substr(0, slash));
+                    target.remove_prefix(std::min(slash + 1, target.size()));
+                }
+                rest.insert(rest.end(), names.rbegin(), names.rend());
+            } else if (!rest.empty()) {
+                return absent;  // a file in the middle of a path
+            }
+        }
+        for (const NodeRow& parent : parents) chain.push_back(parent.attributes);
+        if (!at.attributes.is_file() || path.empty()) return absent;
+        resolved.file = at.attributes;
+        if (at.has_xattrs) {
+            RF_TRY(auto type, r.xattr(at.attributes.node, "user.mime_type"));
+            if (type) resolved.mime_type = text_of(*type);
+        }
+        return done();
+    }));
+    if (!policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
+    return resolved;
+}
+
+Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer& peer,
+                                                            std::string_view container,
+                                                            const Components& path) {
+    RF_TRY(Resolved resolved, resolve_object(peer, container, path));
+    RF_TRY(auto node, load(resolved.file.node));
+    RF_CHECK(files_.ensure_map(*node));
+    bool dirty = false;
+    {
+        MutexLock lock(node->mutex);
+        if (node->deleting) return Error(Errc::kNotFound, "no such object");
+        ++node->handles;
+        dirty = !node->growing && (!node->runs.empty() || !node->batches.empty());
+    }
+    // A file that is open for change is served as it is now: what was written is sealed and
+    // committed first.
+    if (dirty) {
+        if (auto drained = files_.drain(node); !drained) {
+            drop_handle(node, false, false);
+            return std::move(drained).error();
+        }
+    }
+    return std::shared_ptr<ObjectReader>(
+        std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
+}
+
+}  // namespace reelfs::core

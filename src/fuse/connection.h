@@ -1,0 +1,34 @@
+// What is agreed with the kernel at INIT, and the descriptor calls through which the agreement is
+// completed (init_patch.h).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fuse/libfuse.h"
+
+namespace reelfs::fuse {
+
+/// libfuse's `init` callback.
+void configure_connection(void* door, fuse_conn_info* connection) noexcept;
+
+/// Puts reading and writing of the session's device through the INIT patch, where libfuse needs it.
+/// False when libfuse refused.
+bool install_init_patch(fuse_session* session);
+
+/// Sends libfuse's messages to the log for good, and this thread's into the object while it lives.
+class LibfuseMessages {
+  public:
+    LibfuseMessages();
+    ~LibfuseMessages();
+    LibfuseMessages(const LibfuseMessages&) = delete;
+    LibfuseMessages& operator=(const LibfuseMessages&) = delete;
+
+    /// The messages so far on one line, or `otherwise` when there were none.
+    std::string text_or(std::string_view otherwise) const;
+
+  private:
+    std::string text_;
+};
+
+}  // namespace reelfs::fuse

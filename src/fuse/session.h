@@ -1,0 +1,63 @@
+// The mount's life: libfuse session, mount, INIT, serving, unmount, cleaning up.
+//
+//   mount()   checks, mounts, exchanges INIT in the calling thread, tunes        state: mounted
+//   serve()   libfuse's worker threads, until the kernel says the mount is gone  state: served
+//   ~Session  takes the mount down if it is still there, stops the invalidator, closes the device,
+//             gives what the kernel never released back to the tree
+//
+// INIT is exchanged in mount() so that what it can fail with is mount()'s error, and so that a
+// daemon started as root has tuned the mount before it drops its rights.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "fuse/door.h"
+#include "fuse/invalidator.h"
+#include "fuse/libfuse.h"
+#include "fuse/mounted.h"
+#include "reelfs/fuse/mount.h"
+
+namespace reelfs::fuse {
+
+class Session final : public Mount {
+  public:
+    static Result<std::unique_ptr<Session>> start(core::Tree& tree, const Clock& clock,
+                                                  Metrics& metrics, const MountOptions& options);
+    ~Session() override;
+
+    Result<void> serve() override;
+    Result<void> unmount(bool lazily) override;
+
+    Invalidator& invalidator() { return *invalidator_; }
+    /// INIT flags agreed with the kernel (through a patched libfuse; 0 where that needs no patch).
+    std::uint64_t agreed_flags() const { return door_.init.agreed(); }
+
+  private:
+    class Notifier final : public KernelCache {
+      public:
+        explicit Notifier(fuse_session* session) : session_(session) {}
+        void forget_name(std::uint64_t parent_ino, const std::string& name) override;
+        void forget_node(std::uint64_t ino) override;
+
+      private:
+        fuse_session* session_;
+    };
+    struct Destroy {
+        void operator()(fuse_session* session) const { fuse_session_destroy(session); }
+    };
+
+    Session(core::Tree& tree, const Clock& clock, Metrics& metrics, const MountOptions& options);
+    Result<void> open(const MountOptions& options);
+    Result<void> exchange_init();
+
+    // Constant after start(); the door and the invalidator have locks of their own.
+    Door door_;
+    const unsigned threads_;
+    std::unique_ptr<fuse_session, Destroy> session_;
+    std::optional<MountedPath> mounted_;
+    std::optional<Notifier> notifier_;
+    std::optional<Invalidator> invalidator_;
+};
+
+}  // namespace reelfs::fuse

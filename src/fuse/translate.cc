@@ -1,0 +1,140 @@
+#include "fuse/translate.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace reelfs::fuse {
+
+mode_t type_bits(NodeType type) {
+    switch (type) {
+        case NodeType::kFile:
+            return S_IFREG;
+        case NodeType::kDirectory:
+            return S_IFDIR;
+        case NodeType::kSymlink:
+            return S_IFLNK;
+        case NodeType::kFifo:
+            return S_IFIFO;
+        case NodeType::kSocket:
+            return S_IFSOCK;
+        case NodeType::kCharDevice:
+            return S_IFCHR;
+        case NodeType::kBlockDevice:
+            return S_IFBLK;
+    }
+    return S_IFREG;
+}
+
+std::optional<NodeType> type_of(mode_t mode) {
+    switch (mode & S_IFMT) {
+        case 0:  // mknod(2): no type means a regular file
+        case S_IFREG:
+            return NodeType::kFile;
+        case S_IFDIR:
+            return NodeType::kDirectory;
+        case S_IFLNK:
+            return NodeType::kSymlink;
+        case S_IFIFO:
+            return NodeType::kFifo;
+        case S_IFSOCK:
+            return NodeType::kSocket;
+        case S_IFCHR:
+            return NodeType::kCharDevice;
+        case S_IFBLK:
+            return NodeType::kBlockDevice;
+        default:
+            return std::nullopt;
+    }
+}
+
+Timestamp timestamp_of(const timespec& time) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+    constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+    if (time.tv_sec >= kMax / kSecond) return {kMax};
+    if (time.tv_sec <= kMin / kSecond) return {kMin};
+    return {time.tv_sec * kSecond + time.tv_nsec};
+}
+
+timespec timespec_of(Timestamp time) {
+    return {time.seconds(), time.nanosecond_part()};
+}
+
+struct stat stat_of(const NodeIds& ids, const Attributes& attributes) {
+    struct stat out {};
+    out.st_ino = ids.ino_of(attributes.node);
+    out.st_mode = type_bits(attributes.type) | (attributes.mode & 07777u);
+    out.st_nlink = attributes.links;
+    out.st_uid = attributes.uid;
+    out.st_gid = attributes.gid;
+    out.st_rdev = attributes.device;
+    out.st_size = static_cast<off_t>(attributes.size);
+    out.st_blocks = static_cast<blkcnt_t>(attributes.allocated_bytes / 512);
+    out.st_blksize = attributes.is_directory() ? kDirectoryBlockBytes : kFileBlockBytes;
+    out.st_atim = timespec_of(attributes.accessed);
+    out.st_mtim = timespec_of(attributes.modified);
+    out.st_ctim = timespec_of(attributes.changed);
+    return out;
+}
+
+double cache_seconds(const Attributes& attributes, const Clock& clock) {
+    if (!attributes.expires) return kCacheSeconds;
+    double left = static_cast<double>(attributes.expires->ns) / 1e9 -
+                  static_cast<double>(clock.now().ns) / 1e9;
+    return std::clamp(left, 0.0, kCacheSeconds);
+}
+
+fuse_entry_param entry_of(const Door& door, const Attributes& attributes) {
+    fuse_entry_param entry{};
+    entry.ino = door.ids.ino_of(attributes.node);
+    entry.generation = attributes.generation;
+    entry.attr = stat_of(door.ids, attributes);
+    entry.attr_timeout = entry.entry_timeout = cache_seconds(attributes, door.clock);
+    return entry;
+}
+
+core::OpenFlags open_flags_of(int flags) {
+    core::OpenFlags out;
+    int access = flags & O_ACCMODE;
+    out.read = access == O_RDONLY || access == O_RDWR;
+    out.write = access == O_WRONLY || access == O_RDWR;
+    out.append = (flags & O_APPEND) != 0;
+    out.truncate = (flags & O_TRUNC) != 0;
+    out.sync = (flags & (O_SYNC | O_DSYNC)) != 0;
+    return out;
+}
+
+core::AttributeChange change_of(const struct stat& wanted, int to_set) {
+    core::AttributeChange change;
+    if (to_set & FUSE_SET_ATTR_MODE) change.mode = wanted.st_mode & 07777u;
+    if (to_set & FUSE_SET_ATTR_UID) change.uid = wanted.st_uid;
+    if (to_set & FUSE_SET_ATTR_GID) change.gid = wanted.st_gid;
+    if (to_set & FUSE_SET_ATTR_SIZE) change.size = static_cast<std::uint64_t>(wanted.st_size);
+    if (to_set & FUSE_SET_ATTR_ATIME_NOW) {
+        change.accessed_now = true;
+    } else if (to_set & FUSE_SET_ATTR_ATIME) {
+        change.accessed = timestamp_of(wanted.st_atim);
+    }
+    if (to_set & FUSE_SET_ATTR_MTIME_NOW) {
+        change.modified_now = true;
+    } else if (to_set & FUSE_SET_ATTR_MTIME) {
+        change.modified = timestamp_of(wanted.st_mtim);
+    }
+    return change;
+}
+
+Caller caller_of(fuse_req_t request) {
+    const fuse_ctx* context = fuse_req_ctx(request);
+    return {context->uid, context->gid, static_cast<std::uint32_t>(context->pid),
+            static_cast<std::uint32_t>(context->umask)};
+}
+
+std::uint32_t without_privileges(std::uint32_t mode) {
+    std::uint32_t cleared = mode & ~static_cast<std::uint32_t>(S_ISUID);
+    if (mode & S_IXGRP) cleared &= ~static_cast<std::uint32_t>(S_ISGID);
+    return cleared;
+}
+
+}  // namespace reelfs::fuse

@@ -1,0 +1,43 @@
+// Values between the tree and the kernel: attributes, timeouts, times, flags, callers. Pure.
+#pragma once
+
+#include <sys/stat.h>
+
+#include "fuse/door.h"
+#include "fuse/libfuse.h"
+#include "reelfs/core/tree.h"
+#include "reelfs/model/attributes.h"
+
+namespace reelfs::fuse {
+
+/// How long the kernel may keep names and attributes unasked. Long, because every change from
+/// another door is announced (invalidator.h).
+inline constexpr double kCacheSeconds = 3600;
+
+/// st_blksize of files: `cp` and friends then write whole requests.
+inline constexpr std::uint32_t kFileBlockBytes = 1u << 20;
+/// ... and of directories, from which the C library sizes the buffer of readdir(3).
+inline constexpr std::uint32_t kDirectoryBlockBytes = 1u << 16;
+
+mode_t type_bits(NodeType type);
+/// Nothing for bits that name no type of ours.
+std::optional<NodeType> type_of(mode_t mode);
+
+struct stat stat_of(const NodeIds& ids, const Attributes& attributes);
+/// kCacheSeconds, but never beyond the node's expiry.
+double cache_seconds(const Attributes& attributes, const Clock& clock);
+fuse_entry_param entry_of(const Door& door, const Attributes& attributes);
+
+/// Saturates at what 64-bit nanoseconds can hold (years 1677 to 2262).
+Timestamp timestamp_of(const timespec& time);
+timespec timespec_of(Timestamp time);
+
+core::OpenFlags open_flags_of(int flags);
+core::AttributeChange change_of(const struct stat& wanted, int to_set);
+Caller caller_of(fuse_req_t request);
+
+/// `mode` without what a write by an ordinary user takes away (suid, and sgid where the group may
+/// execute). We promised the kernel to do this ourselves (HANDLE_KILLPRIV_V2).
+std::uint32_t without_privileges(std::uint32_t mode);
+
+}  // namespace reelfs::fuse

@@ -1,0 +1,74 @@
+#include "app/mount_options.h"
+
+#include <gtest/gtest.h>
+
+namespace reelfs::app {
+namespace {
+
+MountWords parsed(const std::string& list) {
+    auto words = parse_mount_words({list});
+    EXPECT_TRUE(words.ok()) << list;
+    return words ? *words : MountWords{};
+}
+
+TEST(MountOptions, DefaultsAreNosuidNodevExecReadWrite) {
+    const MountWords words = parsed("");
+    EXPECT_TRUE(words.nosuid);
+    EXPECT_TRUE(words.nodev);
+    EXPECT_FALSE(words.noexec);
+    EXPECT_FALSE(words.read_only);
+    EXPECT_FALSE(words.allow_other);
+    EXPECT_TRUE(words.default_permissions);
+}
+
+TEST(MountOptions, LaterWordsWin) {
+    EXPECT_FALSE(parsed("ro,rw").read_only);
+    EXPECT_TRUE(parsed("rw,ro").read_only);
+    EXPECT_TRUE(parsed("exec,noexec").noexec);
+    auto words = parse_mount_words({"ro,suid", "rw,dev"});
+    ASSERT_TRUE(words.ok());
+    EXPECT_FALSE(words->read_only);
+    EXPECT_FALSE(words->nosuid);
+    EXPECT_FALSE(words->nodev);
+}
+
+TEST(MountOptions, OurValuesAreTaken) {
+    const MountWords words = parsed(
+        "container=live,http=127.0.0.1:8787,admin=[::1]:9,key-file=/a b/k\\,ey,acl,allow_other");
+    EXPECT_EQ(words.container, "live");
+    EXPECT_EQ(words.http, "127.0.0.1:8787");
+    EXPECT_EQ(words.admin, "[::1]:9");
+    EXPECT_EQ(words.key_file, "/a b/k,ey");
+    EXPECT_TRUE(words.acl);
+    EXPECT_TRUE(words.allow_other);
+}
+
+TEST(MountOptions, WordsOfMountAndSystemdAreIgnored) {
+    EXPECT_EQ(
+        parsed("defaults,noauto,nofail,_netdev,user=ann,users,x-systemd.automount,X-mount.mkdir,"
+               "relatime,comment=here"),
+        MountWords{});
+}
+
+TEST(MountOptions, KernelWordsArePassedOn) {
+    EXPECT_EQ(parsed("noatime,sync").other, (std::vector<std::string>{"noatime", "sync"}));
+}
+
+TEST(MountOptions, AnUnknownWordIsRefusedByName) {
+    auto words = parse_mount_words({"ro,writeback_cash"});
+    ASSERT_FALSE(words.ok());
+    EXPECT_EQ(words.error().code(), Errc::kInvalid);
+    EXPECT_NE(words.error().message().find("writeback_cash"), std::string::npos);
+    EXPECT_TRUE(parse_mount_words({"writeback_cash"}, UnknownWords::kIgnore).ok());
+}
+
+TEST(MountOptions, AValueThatIsMissingOrNoContainerNameIsRefused) {
+    EXPECT_FALSE(parse_mount_words({"container"}).ok());
+    EXPECT_FALSE(parse_mount_words({"container="}).ok());
+    EXPECT_FALSE(parse_mount_words({"container=a b"}).ok());
+    EXPECT_FALSE(parse_mount_words({"http="}).ok());
+    EXPECT_FALSE(parse_mount_words({"ro=1"}).ok());
+}
+
+}  // namespace
+}  // namespace reelfs::app
