@@ -5,7 +5,6 @@ import mmap
 import os
 import re
 import shutil
-import shutil
 import string
 
 import pytest
