@@ -32,7 +32,7 @@ void print_for_people(const Json& status) {
                    flag_member(status, "read_only") ? ", read-only" : "");
     else
         print_field("running:", "no");
-    print_field("HTTP:", text_member(status, "http"));
+    print_field("HTTP:", text_member(status, "url"));
     print_field("admin:", text_member(status, "admin"));
     for (const Json& mount : status.at("mounts"))
         fmt::print("{:<12}{}{}\n", "mount:", text_member(mount, "mountpoint"),
@@ -51,10 +51,28 @@ void print_for_people(const Json& status) {
                                    : format_size(number_member(zone, "free_bytes", 0)) + " free");
     for (const Json& container : status.value("containers", Json::array()))
         print_field("container:", text_member(container, "name"));
+    print_field("closed:", text_member(status, "closed"));
     const std::string degraded = text_member(status, "degraded");
-    print_field("state:", degraded.empty() ? "good" : "DEGRADED: " + degraded);
+    if (status.contains("degraded"))
+        print_field("state:", degraded.empty() ? "good" : "DEGRADED: " + degraded);
     for (const Json& line : status.value("open_report", Json::array()))
         if (line.is_string()) print_field("at open:", line.get<std::string>());
+}
+
+/// What can be said without a key: nothing here waits, asks a person or opens the store.
+Json status_without_key(const StoreName& store, const std::string& why) {
+    return {{"store", store.path}, {"id", store.id.hex()}, {"running", false}, {"closed", why}};
+}
+
+Answer find_status(Machine& machine, const StoreName& store, const KeyChoice& keys) {
+    RF_TRY(auto holder, find_holder(store.path));
+    if (holder && holder->socket.empty())
+        return status_without_key(store, "in use by " + describe(*holder));
+    if (!holder && keys == KeyChoice{}) {
+        RF_TRY(bool there, machine.disk.exists(default_key_file(current_person(), store.id)));
+        if (!there) return status_without_key(store, "not running, and no key was given");
+    }
+    return ask(machine, store, keys, request::Status{});
 }
 
 }  // namespace
@@ -62,7 +80,7 @@ void print_for_people(const Json& status) {
 Exit run_status(Machine& machine, const StoreArguments& arguments) {
     auto store = find_store(machine, arguments.store);
     if (!store) return fail(store.error());
-    auto answer = ask(machine, *store, arguments.keys, request::Status{});
+    auto answer = find_status(machine, *store, arguments.keys);
     if (!answer) return fail(answer.error());
     Json status = std::move(answer).value();
     status["mounts"] = mounts_of(store->path);

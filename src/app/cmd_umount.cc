@@ -64,10 +64,11 @@ Result<void> detach_when_idle(const std::string& mountpoint) {
         const std::string named = holders.empty() ? "processes that are not visible to you"
                                                   : fmt::format("{}", fmt::join(holders, ", "));
         if (std::chrono::steady_clock::now() >= until)
-            return Error(Errc::kBusy,
-                         fmt::format("{0} is in use by {1}; close what they have open there, or: "
-                                     "reelfs umount --force '{0}'",
-                                     mountpoint, named));
+            return Error(
+                Errc::kBusy,
+                fmt::format("{0} is busy: in use by {1}; close what they have open there, or: "
+                            "reelfs umount --force '{0}'",
+                            mountpoint, named));
         if (!said) fmt::print(stderr, "reelfs: {} is in use by {}; waiting\n", mountpoint, named);
         said = true;
         const int pid = holders.empty() ? 1 : std::atoi(holders.front().c_str());

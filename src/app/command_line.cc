@@ -71,7 +71,6 @@ void add_init(CLI::App& app, Parsed& parsed) {
 void add_doors(CLI::App& command, ServeArguments& serve) {
     command.add_option("--http", serve.http, "serve HTTP on this loopback address, ADDR:PORT");
     command.add_option("--admin", serve.admin, "serve /healthz, /readyz and /metrics, ADDR:PORT");
-    command.add_flag("--foreground", serve.foreground, "stay in the foreground, log to stderr");
     add_keys(command, serve.keys);
     add_json(command, serve.json);
 }
@@ -83,6 +82,7 @@ void add_mount(CLI::App& app, Parsed& parsed) {
     command.add_option("MOUNTPOINT", mount.mountpoint, "an existing directory")->required();
     command.add_option("-o", mount.options, "mount options, separated by commas")
         ->allow_extra_args(false);
+    command.add_flag("--foreground", mount.foreground, "stay in the foreground, log to stderr");
     add_doors(command, mount);
     command.callback([&] {
         parsed.chosen = [&](Machine& machine) { return run_mount(machine, parsed.mount); };
@@ -90,7 +90,9 @@ void add_mount(CLI::App& app, Parsed& parsed) {
 }
 
 void add_serve(CLI::App& app, Parsed& parsed) {
-    CLI::App& command = *app.add_subcommand("serve", "serve a store over HTTP without a mount");
+    CLI::App& command =
+        *app.add_subcommand("serve", "serve a store over HTTP without a mount, in the foreground");
+    parsed.serve.foreground = true;
     command.add_option("STORE", parsed.serve.store, "the store's directory")->required();
     add_doors(command, parsed.serve);
     command.callback([&] {

@@ -35,11 +35,11 @@ constexpr int kHttpStopMs = 15'000;      // before the process gives up on its H
 constexpr int kMountReleaseMs = 15'000;  // the same for the mount's
 constexpr std::size_t kHoldersNamed = 5;
 
-std::string url_of(const http::Endpoint& endpoint) {
+std::string text_of_endpoint(const http::Endpoint& endpoint) {
     const bool v6 =
         endpoint.address.find(':') != std::string::npos && !endpoint.address.starts_with('[');
-    return v6 ? fmt::format("http://[{}]:{}/", endpoint.address, endpoint.port)
-              : fmt::format("http://{}:{}/", endpoint.address, endpoint.port);
+    return v6 ? fmt::format("[{}]:{}", endpoint.address, endpoint.port)
+              : fmt::format("{}:{}", endpoint.address, endpoint.port);
 }
 
 unsigned owner_of(const std::string& path) {
@@ -58,8 +58,7 @@ Result<std::string> choose_socket_path(const StoreName& store) {
     const std::string name = store.id.hex() + ".sock";
     if (auto directory = runtime_directory(current_person())) {
         auto made = make_private_directories(*directory);
-        if (made && ::access(directory->c_str(), W_OK) == 0)
-            return *directory + "/" + name;
+        if (made && ::access(directory->c_str(), W_OK) == 0) return *directory + "/" + name;
     }
     RF_CHECK(make_private_directories(store.path + "/run"));
     return store.path + "/run/" + name;
@@ -149,8 +148,8 @@ Result<void> Daemon::start_http() {
     options.degraded = [this] { return volume_->degraded(); };
     options.extra_metrics = [] { return process_metrics(); };
     RF_TRY(http_, http::start_server(volume_->tree(), machine_.clock, metrics_, options));
-    if (auto bound = http_->http()) record_.http = url_of(*bound);
-    if (auto bound = http_->admin()) record_.admin = url_of(*bound);
+    if (auto bound = http_->http()) record_.http = text_of_endpoint(*bound);
+    if (auto bound = http_->admin()) record_.admin = text_of_endpoint(*bound);
     return done();
 }
 
@@ -303,14 +302,15 @@ std::string Daemon::announcement() const {
                           {"pid", record_.pid},
                           {"mountpoint", record_.mountpoint},
                           {"http", record_.http},
+                          {"url", url_of(record_.http)},
                           {"admin", record_.admin},
                           {"socket", record_.socket},
                           {"log", plan_.log_path}});
     std::string text = plan_.mountpoint.empty()
                            ? fmt::format("serving {}", plan_.store.path)
                            : fmt::format("mounted {} at {}", plan_.store.path, plan_.mountpoint);
-    if (!record_.http.empty()) text += "\nHTTP:  " + record_.http;
-    if (!record_.admin.empty()) text += "\nadmin: " + record_.admin;
+    if (!record_.http.empty()) text += "\nHTTP:  " + url_of(record_.http);
+    if (!record_.admin.empty()) text += "\nadmin: " + url_of(record_.admin);
     return text;
 }
 

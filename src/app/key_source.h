@@ -19,6 +19,7 @@ struct KeyChoice {
     std::string passphrase_file;
     std::string recovery_key_file;
     bool ask_passphrase = false;  // init --passphrase
+    bool operator==(const KeyChoice&) const = default;
 };
 
 /// `forbidden`: directories a key file may not lie in. kWrongKey when no key is found at all.

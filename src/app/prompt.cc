@@ -44,12 +44,13 @@ constexpr char kInterrupt = '\x03';
 }  // namespace
 
 bool has_terminal() {
+    if (::isatty(STDIN_FILENO) == 0) return false;
     Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
     return static_cast<bool>(terminal);
 }
 
 Result<std::string> ask_passphrase(const std::string& question) {
-    Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+    Fd terminal(has_terminal() ? ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1);
     if (!terminal)
         return Error(Errc::kInvalid,
                      "there is no terminal to ask for a passphrase; use --passphrase-file");

@@ -7,6 +7,7 @@
 
 namespace reelfs::app {
 
+/// A person sits there: stdin is a terminal, and it can be opened.
 bool has_terminal();
 
 /// kInvalid when there is no terminal or nothing was typed.

@@ -16,9 +16,12 @@ constexpr int kNoBound = -1;  // sync and a status of a busy store take what the
 Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& keys,
                     const Request& request) {
     RF_TRY(StoreLock lock, StoreLock::acquire(store.path, kLockWaitMs));
-    RF_TRY(auto unlock, find_unlock(machine, current_person(), store.id, keys, {store.path}));
+    auto unlock = find_unlock(machine, current_person(), store.id, keys, {store.path});
+    if (!unlock)
+        return std::move(unlock).error().with(
+            "no daemon is running to ask, so the store is opened here");
     core::OpenOptions options{
-        .directory = store.path, .unlock = std::move(unlock), .background_barrier_ms = 0};
+        .directory = store.path, .unlock = std::move(unlock).value(), .background_barrier_ms = 0};
     RF_TRY(auto volume, core::open_store(machine.environment(), options));
     StoreService service(store.path, *volume, machine.disk, {}, nullptr);
     const Caller caller{

@@ -79,10 +79,14 @@ std::optional<LockRecord> decode_lock_record(std::string_view text) {
                       .stopping = flag_member(*parsed, "stopping")};
 }
 
+std::string url_of(const std::string& address) {
+    return address.empty() ? "" : "http://" + address + "/";
+}
+
 std::string describe(const LockRecord& record) {
     std::string text = fmt::format("process {}", record.pid);
     if (!record.mountpoint.empty()) text += ", mounted at " + record.mountpoint;
-    if (!record.http.empty()) text += ", " + record.http;
+    if (!record.http.empty()) text += ", " + url_of(record.http);
     if (record.stopping) text += " (stopping)";
     return text;
 }

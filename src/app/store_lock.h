@@ -1,7 +1,7 @@
 // One process per store: STORE/lock, held with flock(2) for the life of the process and described
 // in JSON inside, so that the second one can name the first.
 //
-//     {"pid":412,"mountpoint":"/srv/reelfs","http":"http://127.0.0.1:8787/","admin":"",
+//     {"pid":412,"mountpoint":"/srv/reelfs","http":"127.0.0.1:8787","admin":"",
 //      "socket":"/run/reelfs/6f..sock","started":"2026-03-04T05:06:07Z","stopping":false}
 //
 // The file is never removed: removing it would let two processes lock two files of one name. The
@@ -20,8 +20,8 @@ namespace reelfs::app {
 struct LockRecord {
     int pid = 0;
     std::string mountpoint;  // "" while only serving
-    std::string http;        // URL, or ""
-    std::string admin;       // URL, or ""
+    std::string http;        // address:port, or ""
+    std::string admin;       // address:port, or ""
     std::string socket;      // control socket, or "" for a short command
     std::string started;
     bool stopping = false;
@@ -34,6 +34,8 @@ std::string encode_lock_record(const LockRecord& record);
 std::optional<LockRecord> decode_lock_record(std::string_view text);
 /// "process 412, mounted at /srv/reelfs, http://127.0.0.1:8787/".
 std::string describe(const LockRecord& record);
+/// "http://127.0.0.1:8787/", or "".
+std::string url_of(const std::string& address);
 
 class StoreLock {
   public:

@@ -69,6 +69,7 @@ Json StoreService::status() {
         status["pid"] = record.pid;
         status["mountpoint"] = record.mountpoint;
         status["http"] = record.http;
+        status["url"] = url_of(record.http);
         status["admin"] = record.admin;
         status["started"] = record.started;
     }

@@ -23,7 +23,7 @@ class StoreLockTest : public testing::Test {
 LockRecord a_daemon() {
     return {.pid = ::getpid(),
             .mountpoint = "/srv/with \"quotes\" and spaces",
-            .http = "http://127.0.0.1:8787/",
+            .http = "127.0.0.1:8787",
             .admin = "",
             .socket = "/run/reelfs/x.sock",
             .started = "2026-03-04T05:06:07Z",

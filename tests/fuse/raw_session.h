@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -41,7 +42,11 @@ class RawSession {
         io.read = [](int fd, void* buffer, std::size_t size, void*) {
             return ::read(fd, buffer, size);
         };
-        io.writev = [](int fd, iovec* pieces, int count, void*) {
+        io.writev = [](int fd, iovec* pieces, int count, void*) -> ssize_t {
+            if (caller_is_gone()) {
+                errno = ENOENT;  // what the kernel says when nobody waits for the answer any more
+                return -1;
+            }
             return ::writev(fd, pieces, count);
         };
         EXPECT_EQ(fuse_session_custom_io(session_.get(), &io, ends[1]), 0);
@@ -50,6 +55,12 @@ class RawSession {
         init.minor = 31;
         auto replies = send(FUSE_INIT, 0, std::as_bytes(std::span(&init, 1)));
         EXPECT_EQ(replies.size(), 1u);
+    }
+
+    /// While true, answers are refused as the kernel refuses those to interrupted callers.
+    static bool& caller_is_gone() {
+        static bool gone = false;
+        return gone;
     }
 
     /// Sends one request, lets libfuse work on it, and returns all that came back.

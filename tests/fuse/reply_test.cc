@@ -1,6 +1,7 @@
 // What leaves for the kernel, seen on the other end of a socket.
 #include "fuse/reply.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -121,6 +122,46 @@ TEST_F(ReplyTest, AStaleHandleIsEbadf) {
     replies = session.send(FUSE_RELEASE, 1, std::as_bytes(std::span(&release, 1)));
     ASSERT_EQ(replies.size(), 1u);
     EXPECT_EQ(replies[0].error, EBADF);
+}
+
+TEST_F(ReplyTest, AnOpenThatNobodyWaitsForGivesItsHandleBack) {
+    test::RawSession session(door_, ops::table(true));
+    auto made = tree_.make_node({}, kRootNode, "f", {NodeType::kFile, 0644, 0});
+    ASSERT_TRUE(made.ok());
+    struct {
+        fuse_create_in head{};
+        char name[2] = "g";
+    } create;
+    create.head.mode = 0644;
+    Bytes creation = std::as_bytes(std::span(&create, 1)).first(sizeof(fuse_create_in) + 2);
+    fuse_open_in open{};
+    Bytes opening = std::as_bytes(std::span(&open, 1));
+    test::RawSession::caller_is_gone() = true;
+    EXPECT_TRUE(session.send(FUSE_CREATE, 1, creation).empty());
+    EXPECT_TRUE(session.send(FUSE_OPEN, made->node.value(), opening).empty());
+    EXPECT_TRUE(session.send(FUSE_OPENDIR, 1, opening).empty());
+    test::RawSession::caller_is_gone() = false;
+    EXPECT_EQ(tree_.open_files, 0);
+    EXPECT_TRUE(door_.files.take_all().empty());
+    EXPECT_TRUE(door_.directories.take_all().empty());
+    EXPECT_TRUE(tree_.lookup(kRootNode, "g").ok());
+}
+
+TEST_F(ReplyTest, ACreateThatLostARaceAsksTheKernelToLookAgain) {
+    test::RawSession session(door_, ops::table(true));
+    ASSERT_TRUE(tree_.make_node({}, kRootNode, "f", {NodeType::kFile, 0644, 0}).ok());
+    struct {
+        fuse_create_in head{};
+        char name[2] = "f";
+    } create;
+    Bytes creation = std::as_bytes(std::span(&create, 1)).first(sizeof(fuse_create_in) + 2);
+    auto replies = session.send(FUSE_CREATE, 1, creation);
+    ASSERT_EQ(replies.size(), 1u);
+    EXPECT_EQ(replies[0].error, ESTALE);
+    create.head.flags = O_EXCL;
+    replies = session.send(FUSE_CREATE, 1, creation);
+    ASSERT_EQ(replies.size(), 1u);
+    EXPECT_EQ(replies[0].error, EEXIST);
 }
 
 TEST_F(ReplyTest, ForgetIsNeverAnswered) {

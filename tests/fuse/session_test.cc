@@ -18,46 +18,23 @@
 #include <set>
 
 #include "fuse/fake_tree.h"
+#include "fuse/files.h"
 #include "fuse/live_mount.h"
 #include "reelfs/base/fd.h"
 
 namespace reelfs::fuse {
 namespace {
 
+using test::as_user;
 using test::FakeTree;
 using test::LiveMount;
+using test::read_file;
+using test::write_file;
 
 class SessionTest : public ::testing::Test {
   protected:
-    void write_file(const std::string& path, std::string_view text) {
-        Fd file(open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0644));
-        ASSERT_TRUE(file) << strerror(errno);
-        ASSERT_EQ(write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
-    }
-    std::string read_file(const std::string& path) {
-        Fd file(open(path.c_str(), O_RDONLY));
-        if (!file) return std::string("errno ") + std::to_string(errno);
-        std::string text(1 << 16, '\0');
-        ssize_t got = read(file.get(), text.data(), text.size());
-        text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
-        return text;
-    }
-
     SystemClock clock_;
 };
-
-/// Runs `body` in a child as `uid`; its exit status. Nothing of the mount is served by the child.
-template <class Body>
-int as_user(unsigned uid, Body body) {
-    pid_t child = fork();
-    if (child == 0) {
-        if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) _exit(120);
-        _exit(body());
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 121;
-}
 
 TEST_F(SessionTest, AgreesOnTheFlagsThatLibfuseLeavesOut) {
     FakeTree tree;
@@ -304,6 +281,26 @@ TEST_F(SessionTest, AWriteByAnOrdinaryUserTakesSuidAway) {
     }
 }
 
+TEST_F(SessionTest, WithoutKernelChecksAccessIsAnsweredByModeBits) {
+    FakeTree tree;
+    MountOptions options;
+    options.allow_other = true;
+    options.default_permissions = false;
+    LiveMount mount(tree, clock_, options);
+    ASSERT_TRUE(mount.ok());
+    std::string path = mount / "f";
+    write_file(path, "x");
+    ASSERT_EQ(chown(path.c_str(), 1000, 2000), 0);
+    ASSERT_EQ(chmod(path.c_str(), 0640), 0);
+    EXPECT_EQ(access(path.c_str(), R_OK | W_OK), 0);
+    EXPECT_EQ(access(path.c_str(), X_OK), -1);
+    EXPECT_EQ(as_user(1000, [&] { return access(path.c_str(), R_OK | W_OK) == 0 ? 0 : 1; }), 0);
+    EXPECT_EQ(as_user(1000, [&] { return access(path.c_str(), X_OK) == 0 ? 0 : 1; }), 1);
+    EXPECT_EQ(as_user(2000, [&] { return access(path.c_str(), R_OK) == 0 ? 0 : 1; }), 0);
+    EXPECT_EQ(as_user(2000, [&] { return access(path.c_str(), W_OK) == 0 ? 0 : 1; }), 1);
+    EXPECT_EQ(as_user(3000, [&] { return access(path.c_str(), R_OK) == 0 ? 0 : 1; }), 1);
+}
+
 TEST_F(SessionTest, SharedMappingsReadAndWrite) {
     FakeTree tree;
     LiveMount mount(tree, clock_);
@@ -446,138 +443,6 @@ TEST_F(SessionTest, ManyThreadsAtOnce) {
     EXPECT_TRUE(mount.join());
     mount.stop();  // a RELEASE may still have been under way; what it left goes back here
     EXPECT_EQ(tree.open_files, 0);
-}
-
-TEST_F(SessionTest, UnmountRefusesWhileInUseUnlessLazy) {
-    FakeTree tree;
-    LiveMount mount(tree, clock_);
-    ASSERT_TRUE(mount.ok());
-    write_file(mount / "f", "x");
-    Fd file(open((mount / "f").c_str(), O_RDONLY));
-    auto refused = mount.session().unmount(false);
-    ASSERT_FALSE(refused.ok());
-    EXPECT_EQ(refused.error().code(), Errc::kBusy);
-    EXPECT_NE(refused.error().message().find("fuser"), std::string::npos);
-    EXPECT_TRUE(test::is_mounted(mount.path()));
-
-    ASSERT_TRUE(mount.session().unmount(true).ok());
-    EXPECT_FALSE(test::is_mounted(mount.path()));
-    char byte = 0;
-    EXPECT_EQ(read(file.get(), &byte, 1), 1) << "what is open is served to its end";
-    file.reset();
-    EXPECT_TRUE(mount.join());
-    EXPECT_TRUE(mount.session().unmount(false).ok()) << "gone already is fine";
-    mount.stop();
-    EXPECT_EQ(tree.open_files, 0);
-}
-
-TEST_F(SessionTest, ServeReturnsWhenSomebodyElseUnmounts) {
-    FakeTree tree;
-    LiveMount mount(tree, clock_);
-    ASSERT_TRUE(mount.ok());
-    write_file(mount / "f", "x");
-    ASSERT_EQ(umount2(mount.path().c_str(), 0), 0);
-    EXPECT_TRUE(mount.join());
-}
-
-TEST_F(SessionTest, AbortedWithFilesOpenEveryHandleGoesBackToTheTree) {
-    FakeTree tree;
-    {
-        LiveMount mount(tree, clock_);
-        ASSERT_TRUE(mount.ok());
-        write_file(mount / "f", "x");
-        Fd file(open((mount / "f").c_str(), O_RDONLY));
-        DIR* directory = opendir(mount.path().c_str());
-        EXPECT_EQ(tree.open_files, 1);
-        mount.stop();
-        char byte = 0;
-        EXPECT_EQ(pread(file.get(), &byte, 1, 4096), -1);
-        closedir(directory);
-    }
-    EXPECT_EQ(tree.open_files, 0);
-    EXPECT_EQ(tree.listener, nullptr);
-}
-
-TEST_F(SessionTest, AMountThatIsNeverServedIsTakenDown) {
-    FakeTree tree;
-    Metrics metrics;
-    test::TemporaryDirectory directory;
-    MountOptions options;
-    options.mountpoint = directory.path();
-    options.source = "store";
-    std::future<int> asking;
-    {
-        auto mounted = mount(tree, clock_, metrics, options);
-        ASSERT_TRUE(mounted.ok()) << mounted.error().message();
-        EXPECT_TRUE(test::is_mounted(directory.path()));
-        // Somebody already waits for an answer that will never come; a change is being announced.
-        asking = std::async(std::launch::async, [&] {
-            struct stat status {};
-            return stat((directory.path() + "/x").c_str(), &status);
-        });
-        tree.listener.load()->entry_changed(kRootNode, "x");
-    }
-    EXPECT_EQ(asking.get(), -1);
-    EXPECT_FALSE(test::is_mounted(directory.path()));
-    EXPECT_EQ(tree.listener, nullptr);
-}
-
-TEST_F(SessionTest, MountpointsThatCannotWorkAreRefusedWithWhatToDo) {
-    FakeTree tree;
-    Metrics metrics;
-    test::TemporaryDirectory directory;
-    auto refuse = [&](const std::string& path, Errc code, std::string_view says) {
-        MountOptions options;
-        options.mountpoint = path;
-        auto mounted = mount(tree, clock_, metrics, options);
-        ASSERT_FALSE(mounted.ok()) << path;
-        EXPECT_EQ(mounted.error().code(), code) << mounted.error().message();
-        EXPECT_NE(mounted.error().message().find(says), std::string::npos)
-            << mounted.error().message();
-    };
-    refuse(directory.path() + "/missing", Errc::kNotFound, "mkdir");
-    refuse("relative", Errc::kInvalid, "absolute");
-    std::string file = directory.path() + "/file";
-    write_file(file, "x");
-    refuse(file, Errc::kNotDirectory, "not a directory");
-    refuse(directory.path(), Errc::kNotEmpty, "not empty");
-    unlink(file.c_str());
-
-    MountOptions options;
-    options.mountpoint = directory.path();
-    options.acl = true;
-    auto mounted = mount(tree, clock_, metrics, options);
-    ASSERT_FALSE(mounted.ok());
-    EXPECT_EQ(mounted.error().code(), Errc::kUnsupported);
-    options.acl = false;
-    options.other = {"no_such_option"};
-    mounted = mount(tree, clock_, metrics, options);
-    ASSERT_FALSE(mounted.ok());
-    EXPECT_NE(mounted.error().message().find("no_such_option"), std::string::npos)
-        << mounted.error().message();
-    EXPECT_FALSE(test::is_mounted(directory.path()));
-}
-
-TEST_F(SessionTest, ADeadMountIsNamedWithTheCommandThatClearsIt) {
-    FakeTree tree;
-    Metrics metrics;
-    test::TemporaryDirectory directory;
-    MountOptions options;
-    options.mountpoint = directory.path();
-    options.source = "dead";
-    // A daemon that mounts and is killed.
-    pid_t child = fork();
-    if (child == 0) {
-        auto mounted = mount(tree, clock_, metrics, options);
-        kill(getpid(), mounted.ok() ? SIGKILL : SIGTERM);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    auto mounted = mount(tree, clock_, metrics, options);
-    ASSERT_FALSE(mounted.ok());
-    EXPECT_EQ(mounted.error().code(), Errc::kBusy);
-    EXPECT_NE(mounted.error().message().find("reelfs umount --force"), std::string::npos);
 }
 
 }  // namespace

@@ -64,13 +64,31 @@ inline constexpr std::size_t http_ranges_max = 16;
 inline constexpr std::size_t http_window_bytes = 1 * MiB;
 inline constexpr std::size_t http_bytes_in_flight_max = 64 * MiB;
 inline constexpr std::int64_t follow_idle_ms = 30'000;
+inline constexpr unsigned http_network_threads = 2;
 inline constexpr unsigned http_pool_threads = 4;
+/// Requests waiting for a pool thread; one more is answered 503.
+inline constexpr std::size_t http_pool_queue_max = 1'024;
+inline constexpr int http_backlog = 1'024;
+/// A response whose peer takes less than this for http_stall_ms is cut.
+inline constexpr std::uint64_t http_stall_bytes_per_second = 1 * KiB;
+/// While others wait for memory, a response whose socket took nothing for this long gives back its
+/// window, and goes on with a small one when the socket takes bytes again.
+inline constexpr std::int64_t http_shed_ms = 1'000;
+inline constexpr std::size_t http_resumed_window_bytes = 64 * KiB;
+/// A request body nobody asked for is read to its end up to this; beyond, the connection closes.
+inline constexpr std::size_t http_body_drain_bytes_max = 64 * KiB;
+/// How long a closing connection is read from, so that the peer sees the last response.
+inline constexpr std::int64_t http_linger_ms = 2'000;
+inline constexpr std::size_t http_trailer_bytes_max = 8 * KiB;
 inline constexpr int symlink_hops_max = 8;
 
 static_assert(dirty_bytes_default + block_cache_bytes_default + catalog_cache_bytes_default +
                   http_bytes_in_flight_max <
               memory_bytes_default);
 static_assert(extent_bytes_max % (std::size_t{1} << block_shift_max) == 0);
+static_assert(http_target_bytes_max < http_head_bytes_max);
+static_assert(http_resumed_window_bytes <= http_window_bytes);
+static_assert(2 * http_window_bytes <= http_bytes_in_flight_max);
 static_assert(inline_extent_bytes_max < own_pack_from_bytes);
 static_assert(wal_checkpoint_bytes < wal_checkpoint_forced_bytes);
 

@@ -1,0 +1,354 @@
+// A connection's requests: reading heads, deciding who answers, keeping alive, closing. How the
+// answers get onto the socket is in connection_body.h, which only this file includes (so that Asio
+// is instantiated here and in server.cc only). See connection.h for the states and the threads.
+#include "http/connection.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <exception>
+#include <utility>
+
+#include "http/chunked.h"
+#include "http/connection_body.h"
+#include "http/host.h"
+#include "http/own_resources.h"
+#include "http/target.h"
+#include "reelfs/base/log.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::http {
+
+namespace {
+
+constexpr std::size_t kReadBytes = 2 * limits::KiB;
+constexpr std::string_view kAllowed = "GET, HEAD";
+
+bool is_loopback(const asio::ip::address& address) {
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+    return address.is_loopback();
+}
+
+bool peer_is_loopback(const Socket& socket) {
+    boost::system::error_code error;
+    const auto peer = socket.remote_endpoint(error);
+    return !error && is_loopback(peer.address());
+}
+
+Response method_not_allowed() {
+    Response response = error_response(405, "the methods here are GET and HEAD");
+    response.add("Allow", kAllowed);
+    return response;
+}
+
+}  // namespace
+
+Connection::Connection(Socket socket, Loop& loop, ServerState& state, Door door)
+    : socket_(std::move(socket)),
+      loop_(loop),
+      state_(state),
+      door_(door),
+      peer_is_loopback_(peer_is_loopback(socket_)),
+      pace_(0, 0, 0) {
+    task_.connection = this;
+    loop_.connections.insert(this);
+}
+
+Connection::~Connection() {
+    loop_.connections.erase(this);
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    state_.connections.leave();
+}
+
+void Connection::start() {
+    auto self = shared_from_this();
+    asio::co_spawn(
+        loop_.io, [self]() -> Async<void> { return self->run(); },
+        [self](std::exception_ptr thrown) {
+            if (!thrown) return;
+            self->reset();
+            log::error("http: a connection ended by an exception");
+        });
+}
+
+void Connection::enter(Phase phase, std::int64_t deadline_after_ms) {
+    phase_ = phase;
+    deadline_ns_ = deadline_after_ms == 0 ? 0 : now_ns() + deadline_after_ms * 1'000'000;
+}
+
+void Connection::tick(std::int64_t now_ns) {
+    if (phase_ == Phase::kWriting) {
+        if (pace_.is_stalled(now_ns, acknowledged())) return fail("the peer takes too little");
+        const bool idle = now_ns - write_blocked_ns_ >= state_.limits.shed_ms * 1'000'000;
+        if (may_shed_ && !shed_asked_ && idle && state_.budget.contended()) {
+            shed_asked_ = true;
+            socket_.cancel();
+        }
+        return;
+    }
+    if (deadline_ns_ == 0 || now_ns < deadline_ns_ || dead_) return;
+    if (phase_ == Phase::kFollowing) return fail("nothing was written to the file for too long");
+    expired_ = true;
+    socket_.cancel();
+}
+
+void Connection::begin_stop() {
+    stopping_ = true;
+    if (dead_) return;
+    if (watch_wanted_) return fail("the server stops");
+    if (phase_ == Phase::kIdle || phase_ == Phase::kHead) socket_.cancel();
+}
+
+void Connection::reset() {
+    if (std::exchange(dead_, true)) return;
+    boost::system::error_code ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_.close(ignored);
+    asio::post(loop_.io, [self = shared_from_this()] { self->event_.resume(); });
+}
+
+void Connection::fail(std::string_view why) {
+    log::debug("http: a response is cut: {}", why);
+    failed_ = true;
+    reset();
+}
+
+Async<void> Connection::run() {
+    // gcc 12 miscompiles co_await in a loop's condition: here and below it stands in a statement.
+    bool more = co_await read_head();
+    while (more) {
+        co_await serve();
+        if (!keep_alive_ || dead_) break;
+        more = co_await read_head();
+    }
+    if (!dead_) co_await close();
+    dead_ = true;
+}
+
+Async<bool> Connection::read_some() {
+    const auto room = input_.prepare(kReadBytes);
+    auto [error, n] =
+        co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), kAwaitTuple);
+    if (error || dead_) co_return false;
+    input_.commit(n);
+    co_return !expired_;
+}
+
+/// True: head_ is the next request. False: there is none; what had to be said has been.
+Async<bool> Connection::read_head() {
+    enter(Phase::kIdle, state_.limits.idle_ms);
+    if (input_.size() == 0) input_.shrink(kReadBytes);
+    if (head_text_.capacity() > 2 * kReadBytes) std::string().swap(head_text_);
+    std::size_t scanned = 0;
+    bool skipped_line = false;
+    while (true) {
+        // A peer may send one empty line before a request (RFC 9112 section 2.2).
+        if (!skipped_line && input_.view().starts_with("\r\n")) {
+            input_.consume(2);
+            skipped_line = true;
+        }
+        const std::string_view seen = input_.view();
+        const HeadExtent extent = seen == "\r" ? HeadExtent{} : find_head(seen, scanned);
+        if (extent.refusal) {
+            co_await refuse(*extent.refusal);
+            co_return false;
+        }
+        if (extent.length > 0) {
+            head_text_.assign(seen.substr(0, extent.length));
+            input_.consume(extent.length);
+            break;
+        }
+        scanned = seen.size();
+        if (scanned > 0 && phase_ == Phase::kIdle) enter(Phase::kHead, state_.limits.head_ms);
+        if (stopping_) co_return false;
+        const bool more = co_await read_some();
+        if (!more) {
+            if (expired_ && !dead_ && phase_ == Phase::kHead) {
+                expired_ = false;
+                co_await refuse({408, "the request's head took too long"});
+            }
+            co_return false;
+        }
+    }
+    enter(Phase::kServing, 0);
+    if (const auto refusal = check_head(head_text_, head_)) {
+        co_await refuse(*refusal);
+        co_return false;
+    }
+    co_return true;
+}
+
+Async<void> Connection::refuse(Refusal refusal) {
+    const std::int64_t started = now_ns();
+    enter(Phase::kServing, 0);
+    head_.minor_version = 1;
+    keep_alive_ = false;
+    lingers_ = true;
+    Response response = error_response(refusal.status, refusal.reason);
+    co_await send(response);
+    state_.other.record(now_ns() - started, 0, true);
+}
+
+Async<void> Connection::serve() {
+    const std::int64_t started = now_ns();
+    meter_ = &state_.other;
+    body_sent_ = 0;
+    failed_ = false;
+    body_pending_ = head_.has_body();
+    Response response = co_await answer();
+
+    // A body nobody asked for is read away only when it is short and on its way.
+    const bool drains = !head_.has("expect") &&
+                        head_.content_length.value_or(0) <= limits::http_body_drain_bytes_max;
+    const bool closes_body =
+        !response.has_length && !response.head_only && !is_chunked(response, head_.minor_version);
+    keep_alive_ = head_.keep_alive && !stopping_ && !closes_body && (!body_pending_ || drains);
+    const bool server_fault = response.status >= 500;
+    co_await send(response);
+    meter_->record(now_ns() - started, body_sent_, !failed_ && !server_fault);
+    object_ = {};
+    if (dead_ || !body_pending_) co_return;
+    if (keep_alive_) keep_alive_ = co_await drain_body();
+    lingers_ = !keep_alive_;
+}
+
+Async<Response> Connection::answer() {
+    const bool is_head = head_.method == "HEAD";
+    auto target = parse_target(head_.target);
+    Response response;
+    if (!target) {
+        response = error_response(400, target.error().message());
+    } else if (!is_head && head_.method != "GET") {
+        response = method_not_allowed();
+    } else if (door_ == Door::kAdmin) {
+        response = co_await answer_on_admin(std::move(target->segments));
+    } else {
+        Route route = route_public(std::move(target->segments));
+        switch (route.resource) {
+            case Resource::kObject:
+                meter_ = is_head ? &state_.head_object : &state_.get_object;
+                response = co_await answer_object(std::move(route));
+                break;
+            case Resource::kHealth:
+                response = answer_health();
+                break;
+            case Resource::kTime:
+                response = answer_time(state_.clock);
+                break;
+            case Resource::kContainer:
+                response = error_response(403, "listing a container needs a policy that allows it");
+                break;
+            case Resource::kRoot:
+            case Resource::kUnknown:
+                response = error_response(404, "there is nothing here");
+                break;
+        }
+    }
+    response.head_only = response.head_only || is_head;
+    co_return response;
+}
+
+Async<Response> Connection::answer_object(Route route) {
+    object_.route = std::move(route);
+    object_.peer = {.peer_is_loopback = peer_is_loopback_,
+                    .host_is_local = host_is_local(head_.host),
+                    .forwarded = was_forwarded(head_)};
+    object_.response = error_response(500, "internal error");
+    if (!start_on_pool(
+            task_, [this] { object_.run(state_, head_); }, true))
+        co_return error_response(503, "too many requests wait; try again");
+    co_await wait_for(task_);
+    co_return std::move(object_.response);
+}
+
+Async<Response> Connection::answer_on_admin(Components segments) {
+    if (!host_is_local(head_.host))
+        co_return error_response(403, "the admin listener answers to a local Host only");
+    Response response = error_response(500, "internal error");
+    const AdminResource resource = route_admin(segments);
+    if (!start_on_pool(
+            task_, [&] { response = answer_admin(resource, state_); }, true))
+        co_return error_response(503, "too many requests wait; try again");
+    co_await wait_for(task_);
+    co_return response;
+}
+
+/// False: its end was not reached within the limits.
+Async<bool> Connection::drain_body() {
+    enter(Phase::kHead, state_.limits.head_ms);
+    std::uint64_t left = head_.content_length.value_or(limits::http_body_drain_bytes_max);
+    ChunkedDecoder chunks;
+    while (true) {
+        if (!head_.chunked) {
+            const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left, input_.size()));
+            input_.consume(n);
+            left -= n;
+            if (left == 0) break;
+        } else {
+            const ChunkedDecoder::Step step = chunks.feed(input_.view());
+            const std::size_t data = step.data.size();
+            input_.consume(step.consumed);
+            if (chunks.state() == ChunkedDecoder::State::kDone) break;
+            if (chunks.state() == ChunkedDecoder::State::kMalformed || data > left) co_return false;
+            left -= data;
+            if (step.consumed > 0) continue;
+        }
+        if (stopping_) co_return false;
+        const bool more = co_await read_some();
+        if (!more) co_return false;
+    }
+    body_pending_ = false;
+    co_return true;
+}
+
+/// Ends in order. When the peer may still be sending, a plain close would answer it with a reset
+/// that can destroy the response on its way: so our half is closed, and the rest read away.
+Async<void> Connection::close() {
+    boost::system::error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+    if (lingers_ && !ignored) {
+        enter(Phase::kClosing, state_.limits.linger_ms);
+        expired_ = false;
+        input_.consume(input_.size());
+        bool more = co_await read_some();
+        while (more) {
+            input_.consume(input_.size());
+            more = co_await read_some();
+        }
+    }
+    socket_.close(ignored);
+}
+
+bool Connection::start_on_pool(PoolTask& task, std::function<void()> work, bool refusable) {
+    task.work = std::move(work);
+    task.busy = true;
+    if (!refusable) {
+        state_.pool.post(task);
+        return true;
+    }
+    task.busy = state_.pool.try_post(task);
+    return task.busy;
+}
+
+Async<void> Connection::wait_for(PoolTask& task) {
+    while (task.busy) co_await event_.wait();
+}
+
+void Connection::PoolTask::run() noexcept {
+    try {
+        work();
+    } catch (const std::exception& thrown) {
+        log::error("http: a request ended by an exception: {}", thrown.what());
+    }
+    // The connection waits for `busy`, so it is there until this has run.
+    asio::post(connection->loop_.io, [this] {
+        busy = false;
+        connection->event_.resume();
+    });
+}
+
+}  // namespace reelfs::http

@@ -1,0 +1,26 @@
+// GET and HEAD of one object, in the RFC 9110 dialect, as a pure function: conditions, then the
+// range, then the fields. See range.h for what a growing object answers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http/request_gate.h"
+#include "http/response.h"
+#include "reelfs/base/clock.h"
+
+namespace reelfs::http {
+
+struct ObjectFacts {
+    std::string_view name;  // the last component of the path asked for
+    std::string mime_type;  // as stored; "" for none
+    std::string etag;       // bare hex; "" while it grows
+    Timestamp modified;
+    std::uint64_t size = 0;
+    bool growing = false;
+};
+
+Response respond_with_object(const RequestHead& head, const ObjectFacts& object, Timestamp now);
+
+}  // namespace reelfs::http

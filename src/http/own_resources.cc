@@ -1,0 +1,67 @@
+#include "http/own_resources.h"
+
+#include <fmt/format.h>
+
+#include "http/http_date.h"
+#include "http/metrics_text.h"
+
+namespace reelfs::http {
+
+namespace {
+
+constexpr std::string_view kPlain = "text/plain; charset=utf-8";
+
+Response uncached(Response response) {
+    response.add("Cache-Control", "no-store");
+    return response;
+}
+
+std::string server_gauges(const ServerState& state) {
+    auto number = [](std::size_t value) { return static_cast<double>(value); };
+    return render_gauges({
+        {"reelfs_http_connections", "Connections open, both listeners.",
+         number(state.connections.value()), false},
+        {"reelfs_http_connections_max", "Connections at which new ones are turned away.",
+         number(state.limits.connections_max), false},
+        {"reelfs_http_followers", "Responses following a growing file.",
+         number(state.followers.load()), false},
+        {"reelfs_http_body_memory_bytes", "Memory held by bodies on their way out.",
+         number(state.budget.in_use()), false},
+        {"reelfs_http_pool_waiting", "Requests waiting for a pool thread.",
+         number(state.pool.waiting()), false},
+    });
+}
+
+}  // namespace
+
+Response answer_health() {
+    return uncached(text_response(200, kPlain, "ok\n"));
+}
+
+Response answer_time(const Clock& clock) {
+    return uncached(text_response(200, kPlain, format_iso_date(clock.now().ns)));
+}
+
+Response answer_admin(AdminResource resource, ServerState& state) {
+    switch (resource) {
+        case AdminResource::kHealthz:
+            return answer_health();
+        case AdminResource::kReadyz: {
+            const std::string why = state.options.degraded ? state.options.degraded() : "";
+            if (why.empty()) return uncached(text_response(200, kPlain, "ready\n"));
+            return uncached(text_response(503, kPlain, why + "\n"));
+        }
+        case AdminResource::kMetrics: {
+            std::string text = render_operations(state.metrics.all());
+            text += server_gauges(state);
+            text += render_gauges(state.tree.gauges());
+            if (state.options.extra_metrics) text += state.options.extra_metrics();
+            return uncached(text_response(200, kMetricsContentType, std::move(text)));
+        }
+        case AdminResource::kUnknown:
+            break;
+    }
+    return error_response(404, "the admin listener has /healthz, /readyz and /metrics");
+}
+
+}  // namespace reelfs::http

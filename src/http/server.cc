@@ -1,0 +1,228 @@
+// The server: listeners, network threads, stopping. Connections are given to the network threads in
+// turn by whoever accepts, so that one accept order exists per listener.
+//
+// Threads: `network_threads` loops; the first also accepts. stop() may be called from any thread
+// but these.
+#include "reelfs/http/server.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "http/connection.h"
+#include "http/server_limits.h"
+#include "http/server_state.h"
+#include "reelfs/base/log.h"
+
+namespace reelfs::http {
+
+namespace {
+
+using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
+using boost::system::error_code;
+
+constexpr std::string_view kFull =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+    "x-amzn-ErrorType: ServiceUnavailable\r\nConnection: close\r\n\r\n";
+
+asio::ip::address address_of(const Endpoint& endpoint) {
+    error_code error;
+    const auto literal = asio::ip::make_address(endpoint.address, error);
+    return error ? asio::ip::address(asio::ip::address_v4::loopback()) : literal;
+}
+
+std::string text_of(const Endpoint& endpoint) {
+    if (endpoint.address.find(':') != std::string::npos)
+        return fmt::format("[{}]:{}", endpoint.address, endpoint.port);
+    return fmt::format("{}:{}", endpoint.address, endpoint.port);
+}
+
+Error error_of(const error_code& error, std::string_view what) {
+    if (error == asio::error::address_in_use)
+        return Error(Errc::kBusy, fmt::format("{}: the address is taken", what));
+    return Error::from_errno(error.value(), what);
+}
+
+/// A listening socket; takes connections and hands them out.
+struct Listener {
+    explicit Listener(Loop& loop) : acceptor(loop.io), pause(loop.io) {}
+    Acceptor acceptor;
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, Executor>
+        pause;
+    Connection::Door door = Connection::Door::kPublic;
+    std::optional<Endpoint> bound;
+
+    Result<void> open(const Endpoint& endpoint) {
+        const asio::ip::tcp::endpoint address(address_of(endpoint), endpoint.port);
+        const std::string what = "listen on " + http::text_of(endpoint);
+        error_code error;
+        acceptor.open(address.protocol(), error);
+        if (error) return error_of(error, what);
+        ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
+        acceptor.set_option(asio::socket_base::reuse_address(true), error);
+        acceptor.bind(address, error);
+        if (!error) acceptor.listen(limits::http_backlog, error);
+        if (error) return error_of(error, what);
+        const auto local = acceptor.local_endpoint(error);
+        if (error) return error_of(error, what);
+        bound = Endpoint{local.address().to_string(), local.port()};
+        return done();
+    }
+};
+
+class AsioServer final : public Server {
+  public:
+    AsioServer(core::Tree& tree, const Clock& clock, Metrics& metrics, const ServerOptions& options,
+               const ServerLimits& limits)
+        : state_(tree, clock, metrics, options, limits) {
+        for (unsigned i = 0; i < limits.network_threads; ++i)
+            loops_.push_back(std::make_unique<Loop>());
+    }
+    ~AsioServer() override { stop(0); }
+
+    Result<void> start() {
+        RF_CHECK(listen(public_, state_.options.http, Connection::Door::kPublic));
+        RF_CHECK(listen(admin_, state_.options.admin, Connection::Door::kAdmin));
+        for (auto& listener : {public_.get(), admin_.get()})
+            if (listener != nullptr)
+                asio::co_spawn(loops_.front()->io, accept(*listener), asio::detached);
+        for (auto& loop : loops_) {
+            asio::co_spawn(loop->io, tick(*loop), asio::detached);
+            loop->thread = std::thread([&io = loop->io] { io.run(); });
+            ::pthread_setname_np(loop->thread.native_handle(), "http-net");
+        }
+        return done();
+    }
+
+    std::optional<Endpoint> http() const override {
+        return public_ ? public_->bound : std::nullopt;
+    }
+    std::optional<Endpoint> admin() const override { return admin_ ? admin_->bound : std::nullopt; }
+
+    void stop(std::int64_t grace_ms) override {
+        MutexLock lock(stop_mutex_);
+        if (stopped_) return;
+        stopped_ = true;
+        state_.stopping = true;
+        asio::post(loops_.front()->io, [this] {
+            for (Listener* listener : {public_.get(), admin_.get()}) {
+                if (listener == nullptr) continue;
+                error_code ignored;
+                listener->acceptor.close(ignored);
+                listener->pause.cancel();
+            }
+        });
+        on_each([](Connection& connection) { connection.begin_stop(); });
+        if (!state_.connections.wait_for_none(grace_ms)) {
+            state_.budget.close();
+            on_each([](Connection& connection) { connection.reset(); });
+            state_.connections.wait_for_none();
+        }
+        for (auto& loop : loops_) {
+            asio::post(loop->io, [&tick = loop->tick] { tick.cancel(); });
+            loop->work.reset();
+        }
+        for (auto& loop : loops_)
+            if (loop->thread.joinable()) loop->thread.join();
+    }
+
+  private:
+    Result<void> listen(std::unique_ptr<Listener>& listener, const std::optional<Endpoint>& where,
+                        Connection::Door door) {
+        if (!where) return done();
+        listener = std::make_unique<Listener>(*loops_.front());
+        listener->door = door;
+        return listener->open(*where);
+    }
+
+    void on_each(void (*act)(Connection&)) {
+        for (auto& loop : loops_) {
+            asio::post(loop->io, [&loop = *loop, act] {
+                for (Connection* connection : loop.connections) act(*connection);
+            });
+        }
+    }
+
+    Async<void> accept(Listener& listener) {
+        while (!state_.stopping) {
+            Loop& loop = *loops_[next_loop_++ % loops_.size()];
+            auto [error, socket] = co_await listener.acceptor.async_accept(loop.io, kAwaitTuple);
+            if (state_.stopping) break;
+            if (!error) {
+                adopt(std::move(socket), loop, listener.door);
+            } else if (error != asio::error::connection_aborted) {
+                // Out of descriptors or memory: connections wait in the backlog meanwhile.
+                log::warning("http: accept: {}", error.message());
+                listener.pause.expires_after(std::chrono::milliseconds(100));
+                co_await listener.pause.async_wait(kAwaitTuple);
+            }
+        }
+    }
+
+    /// Counts it, then starts it on its own thread.
+    void adopt(Socket socket, Loop& loop, Connection::Door door) {
+        error_code ignored;
+        ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+        socket.non_blocking(true, ignored);
+        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        if (!state_.connections.try_enter()) {
+            socket.write_some(asio::buffer(kFull), ignored);
+            return;
+        }
+        asio::post(loop.io, [this, &loop, door, taken = std::move(socket)]() mutable {
+            auto connection = std::make_shared<Connection>(std::move(taken), loop, state_, door);
+            if (!state_.stopping) connection->start();
+        });
+    }
+
+    Async<void> tick(Loop& loop) {
+        while (!state_.stopping || !loop.connections.empty()) {
+            loop.tick.expires_after(std::chrono::milliseconds(state_.limits.tick_ms));
+            co_await loop.tick.async_wait(kAwaitTuple);
+            const std::int64_t now = state_.clock.monotonic_ns();
+            for (Connection* connection : loop.connections) connection->tick(now);
+        }
+    }
+
+    ServerState state_;
+    std::vector<std::unique_ptr<Loop>> loops_;
+    std::unique_ptr<Listener> public_;
+    std::unique_ptr<Listener> admin_;
+    std::size_t next_loop_ = 0;  // the first loop's thread only
+    Mutex stop_mutex_;
+    bool stopped_ GUARDED_BY(stop_mutex_) = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> start_limited_server(core::Tree& tree, const Clock& clock,
+                                                     Metrics& metrics, const ServerOptions& options,
+                                                     const ServerLimits& limits) {
+    if (options.http && !is_loopback(*options.http))
+        return Error(Errc::kInvalid,
+                     "--http " + text_of(*options.http) +
+                         ": this address is reachable from other machines and requests are not "
+                         "authenticated yet; bind to a loopback address (127.0.0.1, [::1]) and put "
+                         "a proxy that does TLS and authentication in front");
+    if (options.admin && !is_loopback(*options.admin))
+        return Error(Errc::kInvalid,
+                     "--admin " + text_of(*options.admin) +
+                         ": the admin listener is not protected by a token yet; bind it to a "
+                         "loopback address (127.0.0.1, [::1])");
+    auto server = std::make_unique<AsioServer>(tree, clock, metrics, options, limits);
+    RF_CHECK(server->start());
+    return std::unique_ptr<Server>(std::move(server));
+}
+
+Result<std::unique_ptr<Server>> start_server(core::Tree& tree, const Clock& clock, Metrics& metrics,
+                                             const ServerOptions& options) {
+    return start_limited_server(tree, clock, metrics, options, ServerLimits{});
+}
+
+}  // namespace reelfs::http

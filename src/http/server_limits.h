@@ -1,0 +1,34 @@
+// The bounds of one server, from model/limits.h. A test makes them small.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "reelfs/http/server.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::http {
+
+struct ServerLimits {
+    unsigned network_threads = limits::http_network_threads;
+    unsigned pool_threads = limits::http_pool_threads;
+    std::size_t pool_queue_max = limits::http_pool_queue_max;
+    std::size_t connections_max = limits::http_connections_max;
+    std::size_t window_bytes = limits::http_window_bytes;
+    std::size_t bytes_in_flight_max = limits::http_bytes_in_flight_max;
+    std::int64_t head_ms = limits::http_head_ms;
+    std::int64_t idle_ms = limits::http_idle_ms;
+    std::int64_t stall_ms = limits::http_stall_ms;
+    std::int64_t shed_ms = limits::http_shed_ms;
+    std::int64_t linger_ms = limits::http_linger_ms;
+    std::int64_t follow_idle_ms = limits::follow_idle_ms;
+    std::int64_t tick_ms = 1'000;  // how often deadlines are looked at
+};
+
+/// start_server() with other bounds.
+Result<std::unique_ptr<Server>> start_limited_server(core::Tree& tree, const Clock& clock,
+                                                     Metrics& metrics, const ServerOptions& options,
+                                                     const ServerLimits& limits);
+
+}  // namespace reelfs::http

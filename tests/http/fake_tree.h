@@ -1,0 +1,288 @@
+// A tree of objects in memory, for the HTTP door's tests: what open_object() gives can be finished
+// or growing, in memory or "on disk", and its reads can be held back. Everything else of a tree is
+// kUnsupported.
+//
+// Threads: all functions are thread-safe.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "http/target.h"
+#include "reelfs/base/mutex.h"
+#include "reelfs/core/tree.h"
+
+namespace reelfs::http {
+
+class FakeObject {
+  public:
+    void set_content(std::string content) {
+        MutexLock lock(mutex_);
+        content_ = std::move(content);
+    }
+    void set_growing() {
+        MutexLock lock(mutex_);
+        growing_ = true;
+    }
+    void append(std::string_view bytes) {
+        MutexLock lock(mutex_);
+        content_.append(bytes);
+        wake_all();
+    }
+    void finish() {
+        MutexLock lock(mutex_);
+        growing_ = false;
+        wake_all();
+    }
+    void cut() {
+        MutexLock lock(mutex_);
+        cut_ = true;
+        wake_all();
+    }
+    /// Reads answer only after release_reads().
+    void hold_reads() {
+        MutexLock lock(mutex_);
+        held_ = true;
+    }
+    void release_reads() {
+        MutexLock lock(mutex_);
+        held_ = false;
+        changed_.notify_all();
+    }
+    void wait_for_held_reads(int count) {
+        MutexLock lock(mutex_);
+        while (waiting_reads_ < count) changed_.wait(mutex_);
+    }
+    void wait_for_followers(std::size_t count) {
+        MutexLock lock(mutex_);
+        while (waits_.size() != count) changed_.wait(mutex_);
+    }
+    void wait_for_readers(int count) {
+        MutexLock lock(mutex_);
+        while (readers_ != count) changed_.wait(mutex_);
+    }
+    void fail_reads() {
+        MutexLock lock(mutex_);
+        fails_ = true;
+    }
+
+    std::string mime_type;
+    ETag etag{{std::byte{0xab}, std::byte{0xcd}}};
+    Timestamp modified = Timestamp::from_seconds(784'111'777);  // Sun, 06 Nov 1994 08:49:37 GMT
+    bool in_memory = true;
+    bool readable = true;
+
+  private:
+    friend class FakeReader;
+    struct Wait {
+        std::uint64_t size;
+        std::function<void()> wake;  // empty once called
+    };
+    void wake_all() REQUIRES(mutex_) {
+        for (Wait& wait : waits_) {
+            if (!wait.wake || (content_.size() <= wait.size && growing_ && !cut_)) continue;
+            std::exchange(wait.wake, nullptr)();
+        }
+        changed_.notify_all();
+    }
+
+    Mutex mutex_;
+    CondVar changed_;
+    std::string content_ GUARDED_BY(mutex_);
+    std::list<Wait> waits_ GUARDED_BY(mutex_);
+    int readers_ GUARDED_BY(mutex_) = 0;
+    int waiting_reads_ GUARDED_BY(mutex_) = 0;
+    bool growing_ GUARDED_BY(mutex_) = false;
+    bool cut_ GUARDED_BY(mutex_) = false;
+    bool held_ GUARDED_BY(mutex_) = false;
+    bool fails_ GUARDED_BY(mutex_) = false;
+};
+
+class FakeReader final : public core::ObjectReader {
+  public:
+    explicit FakeReader(std::shared_ptr<FakeObject> object) : object_(std::move(object)) {
+        attributes_.modified = object_->modified;
+        MutexLock lock(object_->mutex_);
+        attributes_.size = object_->content_.size();
+        ++object_->readers_;
+        object_->changed_.notify_all();
+    }
+    ~FakeReader() override {
+        MutexLock lock(object_->mutex_);
+        --object_->readers_;
+        object_->changed_.notify_all();
+    }
+
+    const Attributes& attributes() const override { return attributes_; }
+    ETag etag() const override { return state().growing ? ETag{} : object_->etag; }
+    std::string mime_type() const override { return object_->mime_type; }
+    State state() const override {
+        MutexLock lock(object_->mutex_);
+        return {object_->content_.size(), object_->growing_, object_->cut_};
+    }
+    Result<std::size_t> read(std::uint64_t offset, MutableBytes out) override {
+        MutexLock lock(object_->mutex_);
+        ++object_->waiting_reads_;
+        object_->changed_.notify_all();
+        while (object_->held_) object_->changed_.wait(object_->mutex_);
+        --object_->waiting_reads_;
+        if (object_->cut_) return Error(Errc::kCancelled, "cut");
+        if (object_->fails_) return Error(Errc::kIo, "the disk is broken");
+        return copy(offset, out);
+    }
+    std::optional<std::size_t> read_cached(std::uint64_t offset, MutableBytes out) override {
+        MutexLock lock(object_->mutex_);
+        if (!object_->in_memory) return std::nullopt;
+        return copy(offset, out);
+    }
+    std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) override {
+        MutexLock lock(object_->mutex_);
+        object_->waits_.push_back({size, std::move(wake)});
+        const auto wait = std::prev(object_->waits_.end());
+        object_->wake_all();
+        return {nullptr, [object = object_, wait](void*) {
+                    MutexLock dropping(object->mutex_);
+                    object->waits_.erase(wait);
+                    object->changed_.notify_all();
+                }};
+    }
+
+  private:
+    std::size_t copy(std::uint64_t offset, MutableBytes out) REQUIRES(object_->mutex_) {
+        if (offset >= object_->content_.size()) return 0;
+        const std::size_t n = std::min<std::size_t>(out.size(), object_->content_.size() - offset);
+        std::memcpy(out.data(), object_->content_.data() + offset, n);
+        return n;
+    }
+
+    std::shared_ptr<FakeObject> object_;
+    Attributes attributes_;
+};
+
+class FakeTree final : public core::Tree {
+  public:
+    /// `path`: "/container/a/b", decoded bytes.
+    std::shared_ptr<FakeObject> put(const std::string& path, std::string content) {
+        auto object = std::make_shared<FakeObject>();
+        object->set_content(std::move(content));
+        MutexLock lock(mutex_);
+        objects_[path] = object;
+        return object;
+    }
+    std::shared_ptr<FakeObject> put_growing(const std::string& path, std::string content) {
+        auto object = put(path, std::move(content));
+        object->set_growing();
+        return object;
+    }
+
+    Result<std::shared_ptr<core::ObjectReader>> open_object(const AnonymousPeer& peer,
+                                                            std::string_view container,
+                                                            const Components& path) override {
+        ++opens;
+        if (!peer.peer_is_loopback || !peer.host_is_local || peer.forwarded)
+            return Error(Errc::kAccessDenied, "not a local peer");
+        if (open_error) return Error(*open_error, "open fails, as asked");
+        Components all = path;
+        all.insert(all.begin(), std::string(container));
+        MutexLock lock(mutex_);
+        const auto found = objects_.find(path_text(all));
+        if (found == objects_.end()) return Error(Errc::kNotFound, "nothing there");
+        if (!found->second->readable) return Error(Errc::kAccessDenied, "not readable");
+        return std::shared_ptr<core::ObjectReader>(std::make_shared<FakeReader>(found->second));
+    }
+    std::vector<Gauge> gauges() const override {
+        return {{"reelfs_fake_objects", "Objects.", 3, false}};
+    }
+
+    std::atomic<int> opens{0};
+    std::optional<Errc> open_error;
+
+    // Not of this door
+    Result<Attributes> lookup(NodeId, std::string_view) override { return no(); }
+    Result<Attributes> attributes(NodeId) override { return no(); }
+    Result<NodeId> parent_of(NodeId) override { return no(); }
+    Result<Attributes> resolve(NodeId, const Components&) override { return no(); }
+    Result<Attributes> make_directory(const Caller&, NodeId, std::string_view,
+                                      std::uint32_t) override {
+        return no();
+    }
+    Result<Attributes> make_node(const Caller&, NodeId, std::string_view,
+                                 const core::NewNode&) override {
+        return no();
+    }
+    Result<Attributes> make_symlink(const Caller&, NodeId, std::string_view,
+                                    std::string_view) override {
+        return no();
+    }
+    Result<core::Created> create(const Caller&, NodeId, std::string_view, std::uint32_t,
+                                 core::OpenFlags) override {
+        return no();
+    }
+    Result<Attributes> link(NodeId, NodeId, std::string_view) override { return no(); }
+    Result<void> unlink(NodeId, std::string_view) override { return no(); }
+    Result<void> remove_directory(NodeId, std::string_view) override { return no(); }
+    Result<void> rename(NodeId, std::string_view, NodeId, std::string_view,
+                        core::RenameMode) override {
+        return no();
+    }
+    Result<std::string> read_link(NodeId) override { return no(); }
+    Result<Attributes> change(const Caller&, NodeId, const core::AttributeChange&) override {
+        return no();
+    }
+    Result<std::shared_ptr<core::OpenDirectory>> open_directory(NodeId) override { return no(); }
+    Result<void> list(core::OpenDirectory&, std::uint64_t, bool,
+                      const std::function<bool(const Listed&)>&) override {
+        return no();
+    }
+    Result<std::shared_ptr<core::OpenFile>> open(NodeId, core::OpenFlags) override { return no(); }
+    NodeId node_of(const core::OpenFile&) const override { return kRootNode; }
+    Result<std::size_t> read(core::OpenFile&, std::uint64_t, MutableBytes) override { return no(); }
+    Result<void> write(const Caller&, core::OpenFile&, std::uint64_t, Bytes) override {
+        return no();
+    }
+    Result<void> flush(core::OpenFile&) override { return no(); }
+    Result<void> fsync(core::OpenFile&) override { return no(); }
+    void release(std::shared_ptr<core::OpenFile>) override {}
+    Result<void> allocate(core::OpenFile&, core::AllocateMode, std::uint64_t,
+                          std::uint64_t) override {
+        return no();
+    }
+    Result<std::uint64_t> seek(core::OpenFile&, core::SeekTo, std::uint64_t) override {
+        return no();
+    }
+    Result<std::uint64_t> copy_range(const Caller&, core::OpenFile&, std::uint64_t, core::OpenFile&,
+                                     std::uint64_t, std::uint64_t) override {
+        return no();
+    }
+    Result<std::vector<std::byte>> get_xattr(NodeId, std::string_view) override { return no(); }
+    Result<std::vector<std::string>> list_xattrs(NodeId) override { return no(); }
+    Result<void> set_xattr(NodeId, std::string_view, Bytes, core::XattrMode) override {
+        return no();
+    }
+    Result<void> remove_xattr(NodeId, std::string_view) override { return no(); }
+    Result<core::Space> space() override { return no(); }
+    Result<void> sync_metadata() override { return no(); }
+    Result<void> sync() override { return no(); }
+    Result<core::ContainerInfo> create_container(const Caller&, std::string_view,
+                                                 const core::ContainerOptions&) override {
+        return no();
+    }
+    Result<std::vector<core::ContainerInfo>> containers() override { return no(); }
+    Result<core::ContainerInfo> container(std::string_view) override { return no(); }
+    Result<void> delete_container(std::string_view) override { return no(); }
+    void set_change_listener(core::ChangeListener*) override {}
+
+  private:
+    static Error no() { return Error(Errc::kUnsupported, "the fake tree has objects only"); }
+
+    Mutex mutex_;
+    std::map<std::string, std::shared_ptr<FakeObject>> objects_ GUARDED_BY(mutex_);
+};
+
+}  // namespace reelfs::http
