@@ -154,9 +154,9 @@ def environment(home):
 class Store:
     """One store with its key, its mountpoint and its daemon."""
 
-    def __init__(self, base, zones=0, init=True, init_options=(), name="store"):
+    def __init__(self, base, zones=0, init=True, init_options=(), folder="store"):
         self.base = str(base)
-        self.dir = f"{self.base}/{name}"
+        self.dir = f"{self.base}/{folder}"
         self.path = f"{self.base}/mnt"
         self.key = f"{self.base}/the.key"
         self.log = f"{self.base}/daemon.log"
