@@ -1,6 +1,7 @@
 // `reelfs init STORE`. The order matters: the key is on disk before the store exists, and is taken
 // away again when the store could not be made.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <optional>
@@ -56,6 +57,8 @@ Result<crypto::Unlock> choose_unlock(Machine& machine, const InitArguments& argu
 
 Result<Made> make_store(Machine& machine, const InitArguments& arguments) {
     core::CreateOptions options;
+    options.owner_uid = ::geteuid();
+    options.owner_gid = ::getegid();
     RF_TRY(options.directory, real_path(arguments.store));
     if (core::identify_store(machine.disk, options.directory))
         return Error(

@@ -15,13 +15,13 @@ namespace reelfs::app {
 namespace {
 
 Result<std::string> check_mountpoint(const std::string& path, const std::string& store) {
+    if (is_dead_mount(path))
+        return Error(Errc::kBusy,
+                     fmt::format("{0} is a dead mount: its daemon is gone; clear it with: "
+                                 "reelfs umount --force '{0}'",
+                                 lexical_path(path)));
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
-        if (errno == ENOTCONN || errno == ECONNABORTED)
-            return Error(Errc::kBusy,
-                         fmt::format("{0} is a dead mount: its daemon is gone; clear it with: "
-                                     "reelfs umount --force '{0}'",
-                                     lexical_path(path)));
         if (errno == ENOENT)
             return Error(Errc::kNotFound,
                          fmt::format("mountpoint {0} does not exist; make it: mkdir '{0}'", path));

@@ -24,8 +24,9 @@ constexpr std::size_t kMessageBytesMax = 64 * 1024;
 
 /// Passes the child's messages on until it tells the outcome.
 Exit listen_to_child(int from_child, const std::string& log_path) {
+    LineReader messages(from_child);
     while (true) {
-        auto line = receive_line(from_child, kMessageBytesMax, -1);
+        auto line = messages.next(kMessageBytesMax, -1);
         if (!line) {
             fmt::print(stderr, "reelfs: the daemon ended before it was usable; see {}\n", log_path);
             return Exit::kFailed;

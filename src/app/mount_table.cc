@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,8 +119,10 @@ bool is_reelfs(const MountEntry& entry) {
 }
 
 bool is_dead_mount(const std::string& mountpoint) {
-    struct stat status {};
-    return ::stat(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+    // Attributes may come from the kernel's cache; statfs always asks the daemon.
+    struct statvfs space {};
+    return ::statvfs(mountpoint.c_str(), &space) != 0 &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 Result<void> detach(const std::string& mountpoint, Detach how) {
@@ -138,6 +140,7 @@ std::vector<std::string> holders_of(const std::string& mountpoint, std::size_t c
          !error && process != end && holders.size() < count; process.increment(error)) {
         const std::string pid = process->path().filename().string();
         if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+        if (pid == std::to_string(::getpid())) continue;
         if (!process_holds(process->path(), mountpoint)) continue;
         std::string name = read_text("/proc/" + pid + "/comm");
         while (!name.empty() && name.back() == '\n') name.pop_back();

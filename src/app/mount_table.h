@@ -31,8 +31,8 @@ enum class Detach { kWhenIdle, kLazily };
 /// As root by umount2(2), as a user by fusermount3 -u. kBusy when it is in use.
 Result<void> detach(const std::string& mountpoint, Detach how);
 
-/// Processes that keep this mount busy, as "1234 (ffmpeg)", at most `count`. Sees what /proc shows
-/// to us.
+/// Other processes that keep this mount busy, as "1234 (ffmpeg)", at most `count`. Sees what /proc
+/// shows to us.
 std::vector<std::string> holders_of(const std::string& mountpoint, std::size_t count);
 
 }  // namespace reelfs::app

@@ -48,7 +48,7 @@ Result<StoreName> find_store(Machine& machine, const std::string& path) {
 Answer ask_daemon(const std::string& socket_path, const Request& request, int wait_ms) {
     RF_TRY(Fd socket, connect_unix(socket_path));
     RF_CHECK(send_line(socket.get(), encode_request(request)));
-    RF_TRY(std::string line, receive_line(socket.get(), kAnswerBytesMax, wait_ms));
+    RF_TRY(std::string line, LineReader(socket.get()).next(kAnswerBytesMax, wait_ms));
     return decode_answer(line);
 }
 

@@ -25,19 +25,31 @@ Json zones_of(const core::Volume& volume, const std::string& store, Disk& disk) 
     return zones;
 }
 
+Error no_container(const std::string& name) {
+    return {
+        Errc::kNotFound,
+        fmt::format("there is no container \"{}\"; reelfs container list shows those that exist",
+                    name)};
+}
+
 Result<Json> create(core::Tree& tree, const request::ContainerCreate& wanted,
                     const Caller& caller) {
     RF_CHECK(check_container_name(wanted.name));
     core::ContainerOptions options{
         .mode = wanted.mode, .block_bytes = std::nullopt, .profile = wanted.profile};
     if (wanted.block_bytes != 0) options.block_bytes = wanted.block_bytes;
-    RF_TRY(auto made, tree.create_container(caller, wanted.name, options));
+    auto created = tree.create_container(caller, wanted.name, options);
+    if (!created && created.error().code() == Errc::kExists)
+        return Error(Errc::kExists, fmt::format("container {} exists already", wanted.name));
+    if (!created) return std::move(created).error();
+    const core::ContainerInfo& made = *created;
     log::info("container {} created", made.container.value());
     return to_json(made);
 }
 
 Result<Json> remove(core::Tree& tree, const std::string& name) {
     auto removed = tree.delete_container(name);
+    if (!removed && removed.error().code() == Errc::kNotFound) return no_container(name);
     if (!removed && removed.error().code() == Errc::kNotEmpty)
         return Error(Errc::kNotEmpty,
                      fmt::format("container {} is not empty; remove its objects first", name));
@@ -101,11 +113,7 @@ Answer StoreService::answer(const Request& request, const Caller& caller) {
     }
     if (const auto* wanted = std::get_if<request::ContainerDescribe>(&request)) {
         auto found = tree.container(wanted->name);
-        if (!found && found.error().code() == Errc::kNotFound)
-            return Error(Errc::kNotFound,
-                         fmt::format("there is no container \"{}\"; reelfs container list shows "
-                                     "those that exist",
-                                     wanted->name));
+        if (!found && found.error().code() == Errc::kNotFound) return no_container(wanted->name);
         if (!found) return std::move(found).error();
         return to_json(*found);
     }

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -92,31 +93,31 @@ Result<void> send_line(int socket, std::string line) {
     return done();
 }
 
-Result<std::string> receive_line(int socket, std::size_t limit, int wait_ms) {
+Result<std::string> LineReader::next(std::size_t limit, int wait_ms) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
-    std::string line;
     std::array<char, 16384> piece{};
     while (true) {
+        if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
+            std::string line = buffer_.substr(0, end);
+            buffer_.erase(0, end + 1);
+            return line;
+        }
+        if (buffer_.size() > limit) return Error(Errc::kTooBig, "a line beyond its limit");
         int left = -1;
         if (wait_ms >= 0)
             left = static_cast<int>(
                 std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(
                                               until - std::chrono::steady_clock::now())
                                               .count()));
-        pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};
+        pollfd waiting{.fd = socket_, .events = POLLIN, .revents = 0};
         int ready = ::poll(&waiting, 1, left);
         if (ready == 0) return Error(Errc::kTimeout, "no answer from the daemon in time");
         if (ready < 0 && errno == EINTR) continue;
-        ssize_t n = ::recv(socket, piece.data(), piece.size(), 0);
+        ssize_t n = ::recv(socket_, piece.data(), piece.size(), 0);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (n < 0) return Error::from_errno(errno, "hear from the daemon");
         if (n == 0) return Error(Errc::kIo, "the daemon closed the connection");
-        line.append(piece.data(), static_cast<std::size_t>(n));
-        if (const std::size_t end = line.find('\n'); end != std::string::npos) {
-            line.resize(end);
-            return line;
-        }
-        if (line.size() > limit) return Error(Errc::kTooBig, "a line beyond its limit");
+        buffer_.append(piece.data(), static_cast<std::size_t>(n));
     }
 }
 

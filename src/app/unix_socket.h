@@ -25,8 +25,18 @@ std::optional<Peer> peer_of(int socket);
 
 /// Sends all of it; kIo when the other side is gone.
 Result<void> send_line(int socket, std::string line);
-/// Up to the line break; kIo at the end of the stream, kTooBig beyond `limit`, kTimeout when the
-/// line has not come within `wait_ms` (-1: for ever).
-Result<std::string> receive_line(int socket, std::size_t limit, int wait_ms);
+/// Reads a stream line by line; what came after a line is kept for the next call.
+class LineReader {
+  public:
+    /// `socket` is a loan.
+    explicit LineReader(int socket) : socket_(socket) {}
+    /// Up to the line break; kIo at the end of the stream, kTooBig beyond `limit`, kTimeout when
+    /// the line has not come within `wait_ms` (-1: for ever).
+    Result<std::string> next(std::size_t limit, int wait_ms);
+
+  private:
+    const int socket_;
+    std::string buffer_;
+};
 
 }  // namespace reelfs::app

@@ -21,9 +21,11 @@ Error Failure::error() const {
     return *first_;
 }
 
-void Durability::attach(std::shared_ptr<File> log) {
+void Durability::attach(std::shared_ptr<File> log, std::uint32_t durable_frames) {
     MutexLock lock(mutex_);
     log_ = std::move(log);
+    committed_.frames = durable_frames;
+    durable_frames_.store(durable_frames, std::memory_order_relaxed);
 }
 
 void Durability::note_commit(std::uint32_t frame) {
@@ -41,6 +43,7 @@ void Durability::note_restart() {
 
 Result<void> Durability::sync() {
     MutexLock lock(mutex_);
+    if (failure_.failed()) return failure_.error();
     const std::uint64_t wanted = committed_.commits;
     while (true) {
         if (durable_commits_ >= wanted) return done();

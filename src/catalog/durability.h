@@ -41,8 +41,9 @@ class Durability {
   public:
     explicit Durability(Failure& failure) : failure_(failure) {}
 
-    /// The log's file, once it is open; shared because sync() runs outside the connection's lock.
-    void attach(std::shared_ptr<File> log);
+    /// The log's file, once it is open, with so many frames committed and durable; shared because
+    /// sync() runs outside the connection's lock.
+    void attach(std::shared_ptr<File> log, std::uint32_t durable_frames);
     /// A transaction is in the kernel whose last frame is `frame`.
     void note_commit(std::uint32_t frame);
     /// The log starts again at frame 1.

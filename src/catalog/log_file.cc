@@ -33,6 +33,7 @@ LogFile::LogFile(std::shared_ptr<File> file, std::uint64_t physical_size, const 
       salts_(found.salts),
       frames_(found.committed_frames),
       commit_frame_(found.committed_frames),
+      settled_frames_(found.committed_frames),
       gather_(kGatheredFramesMax * kFrameBytes) {}
 
 Result<std::size_t> LogFile::read(std::uint64_t offset, MutableBytes out) {
@@ -63,8 +64,11 @@ Result<std::size_t> LogFile::read_header(std::uint64_t offset, MutableBytes out)
 Result<void> LogFile::read_frame(std::uint64_t frame, FramePlain& plain) {
     std::array<std::byte, kFrameBytes> sealed;
     RF_TRY(std::size_t n, file_->read_at(physical_of(frame), sealed));
-    if (n != kFrameBytes || !sealer_.open({crypto::PageKind::kLogFrame, frame}, sealed, plain) ||
-        parse_frame_header(plain).salts != salts_)
+    const bool authentic =
+        n == kFrameBytes && sealer_.open({crypto::PageKind::kLogFrame, frame}, sealed, plain);
+    const FrameHeader header = parse_frame_header(plain);
+    const bool ours = header.salts == salts_ || (header.unfinished() && frame > settled_frames_);
+    if (!authentic || !ours)
         return Error(Errc::kCorrupt, fmt::format("frame {} of the catalog log is damaged", frame));
     return done();
 }
@@ -98,6 +102,7 @@ Result<void> LogFile::write_header(Bytes header) {
     salts_ = parsed.salts;
     frames_ = 0;
     commit_frame_ = 0;
+    settled_frames_ = 0;
     gathered_ = 0;
     frame_header_.reset();
     return done();
@@ -144,8 +149,13 @@ Result<void> LogFile::rewrite(std::uint64_t frame, std::size_t at, Bytes part) {
 
 Result<void> LogFile::grow(std::uint64_t end) {
     if (end <= physical_size_) return done();
-    const std::uint64_t target = (end + kLogStepBytes - 1) / kLogStepBytes * kLogStepBytes;
+    std::uint64_t target = (end + kLogStepBytes - 1) / kLogStepBytes * kLogStepBytes;
     Result<void> grown = file_->allocate(physical_size_, target - physical_size_);
+    if (!grown && grown.error().code() == Errc::kNoSpace) {
+        // A volume that is nearly full may have room for what is needed now: deletes must go on.
+        target = end;
+        grown = file_->allocate(physical_size_, target - physical_size_);
+    }
     if (grown) {
         physical_size_ = target;
         return done();
@@ -188,8 +198,16 @@ Result<void> LogFile::truncate(std::uint64_t size) {
     physical_size_ = 0;
     frames_ = 0;
     commit_frame_ = 0;
+    settled_frames_ = 0;
     gathered_ = 0;
     return done();
+}
+
+void LogFile::abandon() {
+    frames_ = settled_frames_;
+    commit_frame_ = settled_frames_;
+    gathered_ = 0;
+    frame_header_.reset();
 }
 
 Result<void> LogFile::sync() {

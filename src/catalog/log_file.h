@@ -44,6 +44,11 @@ class LogFile {
 
     /// The last commit frame written in this generation, 0 when none.
     std::uint32_t commit_frame() const { return commit_frame_; }
+    /// COMMIT returned: no frame up to the commit frame is unfinished, or will be written again.
+    void settle() { settled_frames_ = commit_frame_; }
+    /// The transaction was rolled back: what it wrote behind the settled frames is void, and may be
+    /// torn.
+    void abandon();
 
   private:
     using FramePlain = std::array<std::byte, kFramePlainBytes>;
@@ -69,6 +74,7 @@ class LogFile {
     Salts salts_{};
     std::uint64_t frames_;  // written or gathered in this generation
     std::uint32_t commit_frame_;
+    std::uint32_t settled_frames_;
 
     std::optional<std::array<std::byte, kFrameHeaderBytes>> frame_header_;  // of frames_ + 1
     std::size_t gathered_ = 0;  // the last so many of frames_ are sealed in gather_ only

@@ -39,6 +39,7 @@ bool parse_log_header(Bytes plain, LogHeader& header) {
     if (load_be(plain.data()) != kMagicLittleEndian || load_be(plain.data() + 4) != kLogVersion ||
         load_be(plain.data() + 8) != kPageBytes)
         return false;
+    header.restarts = load_be(plain.data() + 12);
     std::copy_n(plain.data() + 16, header.salts.size(), header.salts.data());
     header.checksum = load_checksum(plain.data() + 24);
     return header.checksum == add({}, plain.first(24));

@@ -81,9 +81,10 @@ LogChecksum add(LogChecksum sum, Bytes words);
 
 /// The log's header as SQLite writes it (all numbers big-endian).
 struct LogHeader {
+    std::uint32_t restarts = 0;  // since the file was empty
     Salts salts{};
     LogChecksum checksum;
-    /// The number that SQLite increments at every restart of the log.
+    /// Random for an empty file; SQLite increments it at every restart of the log.
     std::uint32_t generation() const;
 };
 /// False when it is not a header for this page size and byte order with a matching checksum.
@@ -97,6 +98,9 @@ struct FrameHeader {
     LogChecksum checksum;
     std::uint32_t generation() const;
     bool commits() const { return database_pages != 0; }
+    /// Written in a transaction that has rewritten an earlier frame: SQLite leaves salts and
+    /// checksum zero until it recomputes all of them at commit.
+    bool unfinished() const { return salts == Salts{}; }
 };
 FrameHeader parse_frame_header(Bytes plain);
 

@@ -65,7 +65,7 @@ class Pass {
         }
         ++authentic_;
         const FrameHeader frame = parse_frame_header(plain);
-        if (!header_) return end_prefix(slot);
+        if (!header_ || frame.unfinished()) return end_prefix(slot);
         if (frame.salts != header_->salts) {
             if (newer(frame.generation(), header_->generation())) header_is_old_ = true;
             return end_with_gap(slot);
@@ -164,6 +164,7 @@ Result<LogScan> scan_log(const File& file, std::uint64_t size, crypto::PageSeale
         scan.salts = found.header->salts;
     }
     pass.conclude(scan, found.blank);
+    scan.unused = found.header && found.header->restarts == 0 && scan.committed_frames == 0;
     return scan;
 }
 

@@ -37,6 +37,9 @@ struct LogScan {
     Verdict verdict = Verdict::kFine;
     std::string report;
     bool has_header = false;
+    /// No commit since the file was empty. SQLite will then draw a new random generation, so frames
+    /// of the present one must not stay: they might look newer.
+    bool unused = false;
     std::array<std::byte, kLogHeaderBytes> header{};
     Salts salts{};
     std::uint32_t committed_frames = 0;  // what SQLite will accept

@@ -1,12 +1,12 @@
 // Opening: what must be true of the two files before SQLite sees them.
 //
 // A new catalog is made whole under another name and renamed, so a power cut leaves none or all of
-// it. An existing one that was not closed cleanly is read from the device, not from a cache that a
-// failed write-back may have left wrong: both files are synced and dropped from the cache first.
+// it. The log of an existing one is read from the device, not from a cache that a failed write-back
+// may have left wrong: it is synced and dropped from the cache first. The database file needs no
+// such care: a page of it that is not durable stands in the log, which is restarted only after a
+// sync of the database succeeded.
 #include <fmt/format.h>
 #include <xxhash.h>
-
-#include <algorithm>
 
 #include "catalog/log_file.h"
 #include "catalog/sqlite_catalog.h"
@@ -82,14 +82,12 @@ Result<Examined> examine_log(Disk& disk, const Options& options, const std::stri
     if (size == 0) return Examined{};
     RF_CHECK(file->sync());
     file->drop_cache();
-    {
-        RF_TRY(std::unique_ptr<File> pages, disk.open(database, OpenMode::kReadWrite));
-        RF_CHECK(pages->sync());
-        pages->drop_cache();
-    }
     Examined examined;
     RF_TRY(examined.scan, scan_log(*file, size, sealer));
-    if (examined.scan.verdict == LogScan::Verdict::kFine) return examined;
+    if (examined.scan.verdict == LogScan::Verdict::kFine) {
+        if (examined.scan.unused) RF_CHECK(cut_log(*file, examined.scan));
+        return examined;
+    }
     RF_TRY(const std::string copy, copy_aside(disk, options.directory, path));
     if (examined.scan.verdict == LogScan::Verdict::kDamaged)
         return Error(Errc::kCorrupt,

@@ -9,14 +9,15 @@ namespace reelfs::catalog {
 namespace {
 
 constexpr const char* kVersion1 = R"sql(
--- clean: 1 after close(). next_*: the first id not yet leased. nodes, extents, packs: rows, as
+-- clean: 1 after close(). checkpoints: how many; each restarts the log by counting. next_*: the first id not yet leased. nodes, extents, packs: rows, as
 -- counted by close() (of use only while clean).
 CREATE TABLE counter(
     name TEXT NOT NULL PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO counter VALUES ('clean', 1), ('next_node', 2), ('next_extent', 1),
-    ('next_container', 1), ('nodes', 0), ('extents', 0), ('packs', 0);
+    ('next_container', 1), ('nodes', 0), ('extents', 0), ('packs', 0),
+    ('checkpoints', 0);
 
 CREATE TABLE setting(
     name BLOB NOT NULL PRIMARY KEY,

@@ -159,7 +159,7 @@ struct VfsCalls {
         std::shared_ptr<File> file = *std::move(opened);
         auto size = file->size();
         if (!size) return fail(vfs, std::move(size).error(), SQLITE_CANTOPEN);
-        vfs.parts_.durability.attach(file);
+        vfs.parts_.durability.attach(file, vfs.found_.committed_frames);
         open.log = new LogFile(std::move(file), *size, vfs.found_, vfs.parts_.sealer,
                                vfs.parts_.failure, vfs.parts_.durability);
         vfs.log_ = open.log;

@@ -71,15 +71,20 @@ Result<void> SqliteCatalog::transact(const std::function<Result<void>(Session&)>
     if (failure_.failed()) return failure_.error();
     struct Ending {
         Session& session;
+        const SealingVfs& vfs;
         bool committed = false;
-        ~Ending() { session.end_transaction(committed); }
-    } ending{.session = *session_};
+        ~Ending() {
+            session.end_transaction(committed);
+            if (!committed && vfs.log() != nullptr) vfs.log()->abandon();
+        }
+    } ending{.session = *session_, .vfs = *vfs_};
     Transaction transaction(*database_);
     RF_CHECK(transaction.begin(session_->begin_statement()));
     RF_CHECK(body(*session_));
     RF_CHECK(transaction.commit(session_->commit_statement()));
     ending.committed = true;
     transactions_.fetch_add(1, std::memory_order_relaxed);
+    vfs_->log()->settle();
     const std::uint32_t frames = vfs_->log()->commit_frame();
     durability_.note_commit(frames);
     log_bytes_.store(std::uint64_t{frames} * kFrameBytes, std::memory_order_relaxed);
@@ -124,8 +129,8 @@ Result<void> SqliteCatalog::move_log(Database::Log log) {
     RF_CHECK(database_->checkpoint(log));
     if (log == Database::Log::kKeep) {
         RF_CHECK(transact([](Session& session) -> Result<void> {
-            RF_TRY(const std::int64_t next, session.counters().value("next_node"));
-            return session.counters().set("next_node", next);
+            RF_TRY(const std::int64_t count, session.counters().value("checkpoints"));
+            return session.counters().set("checkpoints", count + 1);
         }));
     }
     checkpoints_.fetch_add(1, std::memory_order_relaxed);

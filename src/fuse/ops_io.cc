@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "fuse/ops.h"
+#include "fuse/privileges.h"
 #include "fuse/reply.h"
 #include "fuse/translate.h"
 #include "reelfs/base/log.h"
@@ -44,19 +45,6 @@ bool keep(Door& door, std::shared_ptr<core::OpenFile> opened, fuse_file_info& fi
     // A handle that cannot write has nothing to hear at close(2): one request less.
     file.noflush = (file.flags & O_ACCMODE) == O_RDONLY;
     return true;
-}
-
-/// Takes suid and sgid from a node that an ordinary user is about to change, where the tree is not
-/// told who asks. See HANDLE_KILLPRIV_V2 in init_patch.h.
-Result<void> drop_privileges(Door& door, const Caller& caller, NodeId node) {
-    if (caller.uid == 0) return done();
-    RF_TRY(Attributes now, door.tree.attributes(node));
-    std::uint32_t mode = without_privileges(now.mode);
-    if (!now.is_file() || mode == now.mode) return done();
-    core::AttributeChange change;
-    change.mode = mode;
-    RF_TRY(now, door.tree.change(caller, node, change));
-    return done();
 }
 
 std::optional<core::AllocateMode> allocate_mode_of(int mode) {

@@ -131,10 +131,4 @@ Caller caller_of(fuse_req_t request) {
             static_cast<std::uint32_t>(context->umask)};
 }
 
-std::uint32_t without_privileges(std::uint32_t mode) {
-    std::uint32_t cleared = mode & ~static_cast<std::uint32_t>(S_ISUID);
-    if (mode & S_IXGRP) cleared &= ~static_cast<std::uint32_t>(S_ISGID);
-    return cleared;
-}
-
 }  // namespace reelfs::fuse

@@ -36,8 +36,4 @@ core::OpenFlags open_flags_of(int flags);
 core::AttributeChange change_of(const struct stat& wanted, int to_set);
 Caller caller_of(fuse_req_t request);
 
-/// `mode` without what a write by an ordinary user takes away (suid, and sgid where the group may
-/// execute). We promised the kernel to do this ourselves (HANDLE_KILLPRIV_V2).
-std::uint32_t without_privileges(std::uint32_t mode);
-
 }  // namespace reelfs::fuse

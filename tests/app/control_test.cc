@@ -71,6 +71,17 @@ struct Pair {
     }
 };
 
+TEST(Lines, SeveralThatComeAtOnceAreReadOneByOne) {
+    Pair pair;
+    ASSERT_TRUE(send_line(pair.theirs.get(), "one\ntwo\n").ok());
+    pair.theirs.reset();
+    LineReader reader(pair.ours.get());
+    EXPECT_EQ(*reader.next(100, kWaitMs), "one");
+    EXPECT_EQ(*reader.next(100, kWaitMs), "two");
+    EXPECT_EQ(*reader.next(100, kWaitMs), "");
+    EXPECT_EQ(reader.next(100, kWaitMs).error().code(), Errc::kIo);
+}
+
 TEST(Control, RequestsAreAnsweredInOrderWithThePeersIdentity) {
     Pair pair;
     auto server = ControlServer::start_on(
@@ -83,7 +94,7 @@ TEST(Control, RequestsAreAnsweredInOrderWithThePeersIdentity) {
     for (const char* name : {"one", "two"}) {
         ASSERT_TRUE(
             send_line(pair.ours.get(), encode_request(request::ContainerDescribe{name})).ok());
-        auto line = receive_line(pair.ours.get(), kAnswerBytesMax, kWaitMs);
+        auto line = LineReader(pair.ours.get()).next(kAnswerBytesMax, kWaitMs);
         ASSERT_TRUE(line.ok());
         auto answer = decode_answer(*line);
         ASSERT_TRUE(answer.ok());
@@ -100,7 +111,7 @@ TEST(Control, AnAnswerLargerThanTheSocketBufferArrivesWhole) {
                                               return Json{{"text", large}};
                                           });
     ASSERT_TRUE(send_line(pair.ours.get(), encode_request(request::Status{})).ok());
-    auto line = receive_line(pair.ours.get(), kAnswerBytesMax, kWaitMs);
+    auto line = LineReader(pair.ours.get()).next(kAnswerBytesMax, kWaitMs);
     ASSERT_TRUE(line.ok());
     auto answer = decode_answer(*line);
     ASSERT_TRUE(answer.ok());
@@ -113,7 +124,7 @@ TEST(Control, ALineBeyondItsLimitIsCut) {
         std::move(pair.theirs), ::geteuid(),
         [](const Request&, const Peer&) -> Answer { return Json::object(); });
     auto sent = send_line(pair.ours.get(), std::string(kRequestBytesMax * 8, 'x'));
-    auto line = receive_line(pair.ours.get(), kAnswerBytesMax, kWaitMs);
+    auto line = LineReader(pair.ours.get()).next(kAnswerBytesMax, kWaitMs);
     EXPECT_TRUE(!sent || !line || !decode_answer(*line));
 }
 
@@ -135,7 +146,7 @@ TEST(Control, SocketsAreReachedUnderLongPathsAndOnlyWhileServed) {
         auto socket = connect_unix(path);
         ASSERT_TRUE(socket.ok());
         ASSERT_TRUE(send_line(socket->get(), encode_request(request::Sync{})).ok());
-        EXPECT_TRUE(receive_line(socket->get(), kAnswerBytesMax, kWaitMs).ok());
+        EXPECT_TRUE(LineReader(socket->get()).next(kAnswerBytesMax, kWaitMs).ok());
     }
     EXPECT_FALSE(std::filesystem::exists(path));
     std::filesystem::remove_all(base);

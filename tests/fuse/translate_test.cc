@@ -7,6 +7,7 @@
 
 #include "fuse/node_ids.h"
 #include "fuse/preflight.h"
+#include "fuse/privileges.h"
 
 namespace reelfs::fuse {
 namespace {

@@ -91,7 +91,7 @@ def test_the_package_says_what_it_needs_and_holds(package):
     for name in ("./usr/bin/reelfs", "./usr/sbin/mount.fuse.reelfs -> ", "./usr/lib/systemd/system/reelfs@.service",
                  "./usr/share/doc/reelfs/copyright", "./usr/share/man/man1/reelfs.1"):
         assert name in listing, name
-    assert not re.search(r"\./(lib|sbin|bin|usr/local)/", listing)
+    assert not re.search(r" \./(lib|sbin|bin|usr/local)/", listing)
 
 
 def test_installed_program_and_manual(in_place):

@@ -59,8 +59,10 @@ class Buffer {
 
   private:
     struct Free {
+        std::size_t allocated = 0;
         void operator()(std::byte* data) const;
     };
+    static std::byte* allocate(std::size_t size);
     std::unique_ptr<std::byte[], Free> data_;
     std::size_t size_ = 0;
 };

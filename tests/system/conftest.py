@@ -1,0 +1,100 @@
+"""Fixtures of the system tests. See harness.py for the environment variables."""
+
+import itertools
+import os
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import harness  # noqa: E402
+
+numbers = itertools.count()
+
+
+def pytest_configure(config):
+    # A terminated run cleans up like one that failed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in harness.notes:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def scratch():
+    """A directory of this test on a real disk."""
+    path = harness.scratch()
+    yield path
+    harness.discard(path)
+
+
+@pytest.fixture(scope="module")
+def module_scratch():
+    path = harness.scratch()
+    yield path
+    harness.discard(path)
+
+
+@pytest.fixture
+def make_store(scratch):
+    """Makes stores that are ended with the test."""
+    made = []
+
+    def make(name="one", **options):
+        base = f"{scratch}/{name}"
+        os.makedirs(base, exist_ok=True)
+        made.append(harness.Store(base, **options))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def store(make_store):
+    """A fresh store, mounted, with HTTP."""
+    return make_store().mount()
+
+
+@pytest.fixture(scope="module")
+def tree(module_scratch):
+    """One mount for the tests of a file, or a plain directory with REELFS_STAND_IN=1."""
+    base = f"{module_scratch}/tree"
+    os.makedirs(base)
+    made = harness.Plain(base) if harness.STAND_IN else harness.Store(base)
+    try:
+        yield made.mount(options="dev,suid,allow_other" if os.geteuid() == 0 else "")
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def area(tree, request):
+    """An empty folder of this test inside a container of the shared mount."""
+    path = f"{tree.container()}/{request.node.name[:80]}-{next(numbers)}"
+    os.mkdir(path)
+    return path
+
+
+@pytest.fixture
+def twin(scratch):
+    """The same on the file system everyone trusts."""
+    path = f"{scratch}/twin"
+    os.mkdir(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(tree):
+    """A mount with one finished file, served."""
+    folder = tree.container("films")
+    tree.film, tree.bytes = f"{folder}/a.mp4", harness.pattern(1, harness.FILM_SIZE)
+    harness.write_file(tree.film, tree.bytes)
+    headers = tree.published(tree.film)
+    tree.etag, tree.modified = headers["etag"], headers["last-modified"]
+    return tree

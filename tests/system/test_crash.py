@@ -1,0 +1,151 @@
+"""kill -9 at random moments under load: every promise holds after each remount."""
+
+import os
+import subprocess
+import sys
+import time
+
+import crash_workers
+from harness import Plain, STAND_IN, note, pattern, scaled, seeded, wait_until, write_file
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Load:
+    """All workers, each in a folder of its own, with records outside the store."""
+
+    def __init__(self, store, records, cycle, seed):
+        self.store, self.seed, self.records = store, seed, f"{records}/{cycle}"
+        self.folder = f"{store.container()}/cycle-{cycle}"
+        os.makedirs(self.records)
+        os.mkdir(self.folder)
+        self.workers = []
+
+    def start(self):
+        finished = f"{self.folder}.finished"
+        write_file(finished, pattern(77, 300_000))
+        env = dict(os.environ)
+        kinds = crash_workers.WORKERS
+        if getattr(self.store, "http", None):
+            env.update(CRASH_HTTP=self.store.http, CRASH_TARGET=self.store.target(finished))
+        else:
+            kinds = [kind for kind in kinds if kind != "reader"]
+        for number, kind in enumerate(kinds):
+            folder = f"{self.folder}/{kind}"
+            os.mkdir(folder)
+            self.workers.append(subprocess.Popen(
+                [sys.executable, f"{HERE}/crash_workers.py", kind, folder, self.record_path(kind),
+                 str(self.seed * 1_000 + number * 100_000_000)], env=env))
+        self.kinds = kinds
+        wait_until(lambda: all(map(self.has_started, kinds)), 30, "all workers work")
+
+    def has_started(self, kind):
+        return os.path.exists(self.record_path(kind)) and os.path.getsize(self.record_path(kind))
+
+    def record_path(self, kind):
+        return f"{self.records}/{kind}"
+
+    def assert_working(self):
+        """Before the kill nobody has met an error."""
+        for kind, worker in zip(self.kinds, self.workers):
+            assert worker.poll() in (None, 0), \
+                f"{kind}: {crash_workers.read_record(self.record_path(kind))[-3:]}"
+
+    def end(self):
+        """The workers end by themselves once the daemon is gone."""
+        for worker in self.workers:
+            try:
+                worker.wait(30)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+                raise AssertionError("a worker hangs on the mount of a dead daemon")
+
+    def kill(self):
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait()
+
+    def verify(self, power_cut=False):
+        """{worker: promises checked}."""
+        checked = {}
+        for number, kind in enumerate(self.kinds):
+            record = crash_workers.read_record(self.record_path(kind))
+            wrong = crash_workers.of(record, "wrong error")
+            assert not wrong, f"{kind} met {wrong}"
+            verify = getattr(crash_workers, f"verify_{kind}")
+            seed = self.seed * 1_000 + number * 100_000_000
+            try:
+                checked[kind] = verify(f"{self.folder}/{kind}", record, seed, power_cut)
+            except (OSError, AssertionError, ValueError) as error:
+                raise AssertionError(f"{kind}, seed {seed}: {error!r}\nrecord {self.record_path(kind)}: "
+                                     f"{record[-5:]}") from error
+        return checked
+
+
+def test_promises_hold_over_kill_minus_nine(make_store, scratch):
+    rng, _ = seeded("kill -9")
+    cycles = scaled(40, 200, "kill cycles")
+    store = Plain(scratch) if STAND_IN else make_store().mount()
+    total = dict.fromkeys(crash_workers.WORKERS, 0)
+    standing = []   # loads of earlier cycles, whose promises hold on
+    for cycle in range(cycles):
+        load = Load(store, f"{scratch}/records", cycle, rng.randrange(1_000_000))
+        try:
+            load.start()
+            time.sleep(rng.uniform(0, 0.9))   # the random moment
+            if STAND_IN:
+                load.kill()
+            else:
+                assert store.alive(), store.log_tail()
+                load.assert_working()
+                store.kill()
+                load.end()
+        finally:
+            load.kill()
+        if not STAND_IN:
+            store.mount()
+        try:
+            for kind, count in load.verify().items():
+                total[kind] += count
+            if standing and rng.random() < 0.3:
+                rng.choice(standing).verify()
+        except AssertionError as error:
+            log = "" if STAND_IN else store.log_tail()
+            raise AssertionError(f"cycle {cycle}: {error}\n{log}") from error
+        standing.append(load)
+        if len(standing) > 6:
+            subprocess.run(["rm", "-rf", standing.pop(rng.randrange(3)).folder], check=True)
+    note(f"promises checked after kill -9: {total}")
+    for kind, count in total.items():
+        assert count or (STAND_IN and kind == "reader"), f"the {kind} was never promised anything"
+    if not STAND_IN:
+        store.umount()
+        store.mount()
+        for load in standing:
+            load.verify()
+        store.umount()
+
+
+def test_kill_in_the_middle_of_recovery(make_store, scratch):
+    """Killed again while it recovers, and again: the promises of the first run hold."""
+    rng, seed = seeded("kill in recovery")
+    store = Plain(scratch) if STAND_IN else make_store().mount()
+    load = Load(store, f"{scratch}/records", 0, seed % 1_000_000)
+    try:
+        load.start()
+        time.sleep(0.8)   # the load
+        if not STAND_IN:
+            load.assert_working()
+            store.kill()
+            load.end()
+    finally:
+        load.kill()
+    for _ in range(0 if STAND_IN else scaled(8, 50, "kills in recovery")):
+        store.mount(wait=False)
+        time.sleep(rng.uniform(0, 0.15))   # the random moment
+        store.kill()
+    if not STAND_IN:
+        store.mount()
+    assert sum(load.verify().values())
