@@ -59,7 +59,9 @@ class Buffer {
 
   private:
     struct Free {
-        std::size_t allocated = 0;
+        std::size_t allocated;
+        Free() : allocated(0) {}
+        explicit Free(std::size_t bytes) : allocated(bytes) {}
         void operator()(std::byte* data) const;
     };
     static std::byte* allocate(std::size_t size);
