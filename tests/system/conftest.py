@@ -66,10 +66,11 @@ def tree(module_scratch):
     """One mount for the tests of a file, or a plain directory with REELFS_STAND_IN=1."""
     base = f"{module_scratch}/tree"
     os.makedirs(base)
-    made = harness.Plain(base) if harness.STAND_IN else harness.Store(base).mount(
-        options="dev,suid,allow_other" if os.geteuid() == 0 else "")
-    yield made
-    made.close()
+    made = harness.Plain(base) if harness.STAND_IN else harness.Store(base)
+    try:
+        yield made.mount(options="dev,suid,allow_other" if os.geteuid() == 0 else "")
+    finally:
+        made.close()
 
 
 @pytest.fixture
@@ -94,6 +95,6 @@ def served(tree):
     folder = tree.container("films")
     tree.film, tree.bytes = f"{folder}/a.mp4", harness.pattern(1, harness.FILM_SIZE)
     harness.write_file(tree.film, tree.bytes)
-    headers = tree.get(tree.film)[1]
+    headers = tree.published(tree.film)
     tree.etag, tree.modified = headers["etag"], headers["last-modified"]
     return tree

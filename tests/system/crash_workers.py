@@ -75,7 +75,7 @@ def appender(folder, record, rng, seed):
 
 
 def verify_appender(folder, record, seed, power_cut):
-    promised = [line["size"] for line in record if line.get("durable") or not power_cut]
+    promised = [line["size"] for line in of(record, "fsync", "close") if line.get("durable") or not power_cut]
     path = f"{folder}/log"
     if not promised:
         return 0
@@ -308,7 +308,9 @@ WORKERS = ("appender", "overwriter", "renamer", "creator", "changer", "reader")
 def main():
     kind, folder, record, seed = sys.argv[1], sys.argv[2], Record(sys.argv[3]), int(sys.argv[4])
     try:
-        globals()[kind](folder, record, random.Random(seed), seed)
+        os.chdir(folder)   # a path would lead elsewhere once the dead mount is taken away
+        record("started")
+        globals()[kind](".", record, random.Random(seed), seed)
     except OSError as error:
         if error.errno not in GONE:
             record("wrong error", errno=errno.errorcode.get(error.errno), text=str(error))

@@ -154,9 +154,9 @@ def environment(home):
 class Store:
     """One store with its key, its mountpoint and its daemon."""
 
-    def __init__(self, base, zones=0, init=True, init_options=(), name="store"):
+    def __init__(self, base, zones=0, init=True, init_options=(), folder="store"):
         self.base = str(base)
-        self.dir = f"{self.base}/{name}"
+        self.dir = f"{self.base}/{folder}"
         self.path = f"{self.base}/mnt"
         self.key = f"{self.base}/the.key"
         self.log = f"{self.base}/daemon.log"
@@ -165,6 +165,7 @@ class Store:
         self.daemon = None
         self.http = None   # "127.0.0.1:port"
         self.admin = None
+        self.id = None
         os.makedirs(self.path, exist_ok=True)
         for zone in self.zones:
             os.makedirs(zone, exist_ok=True)
@@ -217,7 +218,7 @@ class Store:
     def take_addresses(self):
         """The real addresses of the running daemon, as host:port."""
         status = self.status()
-        self.http, self.admin = (address_of(status.get(door)) for door in ("http", "admin"))
+        self.http, self.admin, self.id = (status.get(word) for word in ("http", "admin", "id"))
 
     def sync(self):
         self.cli("sync", self.dir)
@@ -255,6 +256,10 @@ class Store:
                 self.daemon.kill()
                 self.daemon.wait()
         detach(self.path)
+        if os.geteuid() == 0 and self.id:   # what root's daemons keep outside the store
+            for path in (f"/run/reelfs/{self.id}.sock", f"/var/log/reelfs/{self.id}.log"):
+                if os.path.lexists(path):
+                    os.unlink(path)
 
     # The tree
 
@@ -297,6 +302,14 @@ class Store:
     def get(self, path, headers=None):
         return self.request("GET", self.target(path), headers)
 
+    def published(self, path):
+        """The headers of a file once it is served as finished. close(2) does not wait for the kernel to tell the
+        daemon of the last release, so that a file may be served as growing for a moment after it."""
+        def headers():
+            status, found, _ = self.request("HEAD", self.target(path))
+            return found if status != 200 or "etag" in found else None
+        return wait_until(headers, 10, f"{path} is served as finished")
+
     def raw(self, data, timeout=5):
         """Sends bytes as they are; returns all that comes back until the peer closes, resets or is
         silent for `timeout` seconds."""
@@ -314,10 +327,6 @@ class Store:
 def http_connection(address, timeout=20):
     host, port = address.rsplit(":", 1)
     return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
-
-
-def address_of(url):
-    return urllib.parse.urlsplit(url).netloc if url else None
 
 
 def _lower(headers):

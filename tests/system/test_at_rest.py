@@ -183,8 +183,7 @@ def read_back(sample, store):
     if isinstance(listed, str):
         unreadable.append("media/")
     elif sorted(listed) != sample.names:
-        missing += [name for name in sample.names if name not in listed]
-        assert set(listed) <= set(sample.names), "a removed name is back"
+        missing += sorted(set(listed) ^ set(sample.names))   # a removal may be what is missing
     return missing, unreadable
 
 
@@ -278,10 +277,11 @@ def test_damage_is_confined_to_what_it_covers(make_store):
         got = outcome(os.pread, fd, 65_536, offset)
         if got == "EIO":
             bad += 1
-        else:
-            assert got == pattern(1, 65_536, offset)
+        else:   # fewer bytes: up to the damage
+            bad += len(got) < 65_536
+            assert pattern(1, 65_536, offset).startswith(got)
     os.close(fd)
-    assert 1 <= bad <= 16, f"{bad} pieces of 64 KiB unreadable (a read request may be 1 MiB)"
+    assert bad == 1, f"{bad} pieces of 64 KiB unreadable for one flipped bit"
     target = store.target(f"{folder}/large")
     answer = store.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     body = answer.split(b"\r\n\r\n", 1)[1]
@@ -294,7 +294,8 @@ def test_damage_is_confined_to_what_it_covers(make_store):
 def digest_of(*roots):
     found = {}
     for path in files_below(*roots):
-        found[path] = (hashlib.sha256(read_file(path)).hexdigest(), os.stat(path).st_mtime_ns)
+        when = 0 if os.path.basename(path) == "lock" else os.stat(path).st_mtime_ns
+        found[path] = (hashlib.sha256(read_file(path)).hexdigest(), when)
     return found
 
 

@@ -82,6 +82,7 @@ def test_follower_gets_each_write_at_once(served):
         assert "etag:" not in head and "content-length:" not in head
     for follower in followers:
         assert follower.finish() == written and follower.ended and not follower.cut
+    served.published(path)
     status, headers, body = served.get(path)
     assert status == 200 and body == written and "etag" in headers
 
@@ -141,6 +142,7 @@ def test_changing_published_bytes_cuts_followers_by_reset(served, change):
 def test_opening_a_finished_file_for_writing_serves_a_snapshot(served):
     path = f"{served.container('live')}/finished.mp4"
     write_file(path, pattern(8, 5 * MiB))
+    served.published(path)
     with served.connect() as slow:
         slow.sendall(f"GET {served.target(path)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         begun = slow.recv(1000)
@@ -157,6 +159,7 @@ def test_opening_a_finished_file_for_writing_serves_a_snapshot(served):
 def test_replaced_and_removed_files_are_served_to_their_end(served):
     path = f"{served.container('live')}/replaced.mp4"
     write_file(path, pattern(9, 8 * MiB))
+    served.published(path)
     write_file(f"{path}.new", b"new content")
     with served.connect() as slow:
         slow.sendall(f"GET {served.target(path)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())

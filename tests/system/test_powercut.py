@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import MiB, pattern, read_file, run, scaled, seeded, write_file
+from harness import MiB, note, pattern, read_file, run, scaled, seeded, write_file
 from test_crash import Load
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -232,7 +232,7 @@ def test_overwritten_and_renamed_files_show_old_or_new(make_store, scratch, reco
 
 def test_promises_hold_over_power_cuts_at_random_moments(make_store, scratch, recorder):
     rng, seed = seeded("power cuts under load")
-    promises = 0
+    promises, count = 0, scaled(7, 20, "images of each")
     for cycle in range(scaled(4, 40, "power cuts under load")):
         base = f"{scratch}/c{cycle}"
         os.mkdir(base)
@@ -241,16 +241,16 @@ def test_promises_hold_over_power_cuts_at_random_moments(make_store, scratch, re
         load = Load(lab.store, f"{base}/records", 0, rng.randrange(1_000_000))
         try:
             load.start()
-            time.sleep(rng.uniform(0.3, 1.5))   # the random moment
+            time.sleep(rng.uniform(0, 1.5))   # the random moment
             load.assert_working()
             lab.store.kill()
             load.end()
         finally:
             load.kill()
         found = []
-        check_images(lab, f"{base}/saved", rng, scaled(7, 20, "images of each"),
+        check_images(lab, f"{base}/saved", rng, count,
                      lambda: found.append(sum(load.verify(power_cut=True).values())))
         promises += sum(found)
         shutil.rmtree(base)
-    print("promises checked", promises)
+    note(f"promises checked after power cuts: {promises}")
     assert promises, "no promise to check"
