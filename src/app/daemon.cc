@@ -1,6 +1,7 @@
 #include "app/daemon.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -316,7 +317,18 @@ std::string Daemon::announcement() const {
 
 }  // namespace
 
+namespace {
+/// Memory is bounded by configuration, so the allocator must give back what is freed instead of
+/// keeping it in an arena for each thread.
+void bound_allocator() {
+    ::mallopt(M_ARENA_MAX, 4);
+    ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    ::mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+}
+}  // namespace
+
 Exit run_daemon(Machine& machine, const DaemonPlan& plan, crypto::Unlock unlock, Launch& launch) {
+    bound_allocator();
     harden_process();
     Daemon daemon(machine, plan, launch);
     if (auto started = daemon.start(std::move(unlock)); !started) {

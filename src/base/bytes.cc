@@ -1,5 +1,7 @@
 #include "reelfs/base/bytes.h"
 
+#include <sys/mman.h>
+
 #include <cassert>
 #include <new>
 
@@ -7,6 +9,7 @@ namespace reelfs {
 
 namespace {
 constexpr std::align_val_t kAlignment{64};
+constexpr std::size_t kMappedFrom = 512 * 1024;
 constexpr std::string_view kDigits = "0123456789abcdef";
 
 int digit_of(char c) {
@@ -17,12 +20,26 @@ int digit_of(char c) {
 }
 }  // namespace
 
-Buffer::Buffer(std::size_t size)
-    : data_(size == 0 ? nullptr : static_cast<std::byte*>(::operator new(size, kAlignment))),
-      size_(size) {}
+std::byte* Buffer::allocate(std::size_t size) {
+    if (size == 0) return nullptr;
+    if (size < kMappedFrom) return static_cast<std::byte*>(::operator new(size, kAlignment));
+    // Large ones come from the kernel and go back to it at once, so that memory in use is memory
+    // counted: an allocator would keep them in pools of its own, a thread each. Huge pages make the
+    // first touch cheap.
+    void* memory =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(memory, size, MADV_HUGEPAGE);
+    return static_cast<std::byte*>(memory);
+}
+
+Buffer::Buffer(std::size_t size) : data_(allocate(size), Free{size}), size_(size) {}
 
 void Buffer::Free::operator()(std::byte* data) const {
-    ::operator delete(data, kAlignment);
+    if (allocated < kMappedFrom)
+        ::operator delete(data, kAlignment);
+    else
+        ::munmap(data, allocated);
 }
 
 void Buffer::shrink(std::size_t size) {

@@ -59,8 +59,12 @@ class Buffer {
 
   private:
     struct Free {
+        std::size_t allocated;
+        Free() : allocated(0) {}
+        explicit Free(std::size_t bytes) : allocated(bytes) {}
         void operator()(std::byte* data) const;
     };
+    static std::byte* allocate(std::size_t size);
     std::unique_ptr<std::byte[], Free> data_;
     std::size_t size_ = 0;
 };
