@@ -63,9 +63,7 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void* door) {
             {static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got)});
         return got;
     }
-    int number = errno;
-    // A request was being copied to us when the mount went away.
-    if (number == ECONNABORTED) number = ENODEV;
+    int number = device_read_error(errno);
     bool usual = number == ENODEV || number == ENOENT || number == EINTR || number == EAGAIN;
     if (!usual) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
     errno = number;
@@ -124,6 +122,10 @@ void configure_connection(void*, fuse_conn_info* connection) noexcept {
     connection->max_background = kBackgroundMax;
     connection->congestion_threshold = kCongestion;
     connection->time_gran = 1;
+}
+
+int device_read_error(int error_number) {
+    return error_number == ECONNABORTED ? ENODEV : error_number;
 }
 
 bool install_device_calls(fuse_session* session) {

@@ -16,6 +16,10 @@ void configure_connection(void* door, fuse_conn_info* connection) noexcept;
 /// and keep workers from being cancelled at the wrong moment. False when libfuse refused.
 bool install_device_calls(fuse_session* session);
 
+/// What libfuse is told when read(2) on the device failed. ECONNABORTED, which the kernel says when
+/// the mount goes away while a request is being copied, is the end of the mount like ENODEV.
+int device_read_error(int error_number);
+
 /// Sends libfuse's messages to the log for good, and this thread's into the object while it lives.
 class LibfuseMessages {
   public:
