@@ -31,7 +31,7 @@ def make_objects(root, count):
 import os, sys
 root, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 for number in range(first, first + count):
-    if number % 2000 == first % 2000: os.makedirs(f'{root}/{number // 2000}', exist_ok=True)
+    if number == first or number % 2000 == 0: os.makedirs(f'{root}/{number // 2000}', exist_ok=True)
     fd = os.open(f'{root}/{number // 2000}/{number}', os.O_CREAT | os.O_WRONLY)
     os.write(fd, b'%d' % number * 200)
     os.close(fd)
