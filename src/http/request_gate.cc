@@ -80,22 +80,23 @@ bool is_host(std::string_view host) {
     });
 }
 
-void read_connection(std::string_view options, RequestHead& head) {
-    while (!options.empty()) {
-        const std::string_view option = next_element(options);
-        if (equal_ignoring_case(option, "close")) {
-            head.keep_alive = false;
-            return;
+/// What all Connection fields of a head ask for; `close` wins.
+struct ConnectionOptions {
+    bool close = false;
+    bool keep_alive = false;
+    void read(std::string_view options) {
+        while (!options.empty()) {
+            const std::string_view option = next_element(options);
+            close = close || equal_ignoring_case(option, "close");
+            keep_alive = keep_alive || equal_ignoring_case(option, "keep-alive");
         }
-        if (equal_ignoring_case(option, "keep-alive")) head.keep_alive = true;
     }
-}
+};
 
 /// The fields that decide where the request ends and whom it is for.
 std::optional<Refusal> read_framing(RequestHead& head) {
     int hosts = 0, lengths = 0, encodings = 0;
-    bool closes = false;
-    head.keep_alive = head.minor_version >= 1;
+    ConnectionOptions connection;
     for (const RequestHead::Field& field : head.fields) {
         if (equal_ignoring_case(field.name, "host")) {
             ++hosts;
@@ -112,11 +113,10 @@ std::optional<Refusal> read_framing(RequestHead& head) {
                 return Refusal{400, "a Transfer-Encoding other than chunked"};
             head.chunked = true;
         } else if (equal_ignoring_case(field.name, "connection")) {
-            read_connection(field.value, head);
-            closes = closes || !head.keep_alive;
+            connection.read(field.value);
         }
     }
-    if (closes && head.minor_version >= 1) head.keep_alive = false;
+    head.keep_alive = !connection.close && (head.minor_version >= 1 || connection.keep_alive);
     if (hosts != 1) return Refusal{400, "not exactly one Host"};
     if (!is_host(head.host)) return Refusal{400, "Host is malformed"};
     if (lengths > 1) return Refusal{400, "Content-Length is repeated"};

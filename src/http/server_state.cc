@@ -72,7 +72,7 @@ ServerState::ServerState(core::Tree& the_tree, const Clock& the_clock, Metrics& 
 
 std::string ServerState::next_request_id() {
     const std::uint64_t number = requests_.fetch_add(1, std::memory_order_relaxed);
-    return fmt::format("{:016x}{:016x}", mixed(seed_ ^ number), mixed(seed_ + number));
+    return fmt::format("{:016x}{:016x}", mixed(seed_ ^ number), mixed(~seed_ + number));
 }
 
 }  // namespace reelfs::http

@@ -61,6 +61,25 @@ TEST_F(LifecycleTest, ServeReturnsWhenSomebodyElseUnmounts) {
     EXPECT_TRUE(mount.join());
 }
 
+TEST_F(LifecycleTest, AbortedWhileRequestsArriveItEndsWithoutAnError) {
+    // Seen before the fix: a worker that was just being handed a request read ECONNABORTED.
+    for (int round = 0; round < 40; ++round) {
+        FakeTree tree;
+        LiveMount mount(tree, clock_);
+        ASSERT_TRUE(mount.ok());
+        std::atomic<bool> stop{false};
+        std::thread client([&] {
+            struct stat status {};
+            while (!stop) stat((mount / "absent").c_str(), &status);
+        });
+        while (tree.lookups < 20) std::this_thread::yield();
+        EXPECT_EQ(umount2(mount.path().c_str(), MNT_FORCE | MNT_DETACH), 0);
+        EXPECT_TRUE(mount.join());
+        stop = true;
+        client.join();
+    }
+}
+
 TEST_F(LifecycleTest, AbortedWithFilesOpenEveryHandleGoesBackToTheTree) {
     FakeTree tree;
     {
@@ -69,7 +88,7 @@ TEST_F(LifecycleTest, AbortedWithFilesOpenEveryHandleGoesBackToTheTree) {
         write_file(mount / "f", "x");
         Fd file(open((mount / "f").c_str(), O_RDONLY));
         DIR* directory = opendir(mount.path().c_str());
-        EXPECT_EQ(tree.open_files, 1);
+        EXPECT_GE(tree.open_files, 1);
         mount.stop();
         char byte = 0;
         EXPECT_EQ(pread(file.get(), &byte, 1, 4096), -1);

@@ -166,12 +166,14 @@ TEST_F(Connections, AnIdleConnectionIsClosedAndASlowHeadAnswered408) {
     RawClient idle = client();
     RawClient slow = client();
     EXPECT_EQ(idle.get("/~reelfs/health").status, 200);
+    EXPECT_EQ(slow.get("/~reelfs/health").status, 200);
     slow.send("GET / HT");
     EXPECT_EQ(idle.get("/~reelfs/health").status, 200);  // behind it on the only thread
     clock_.advance_ms(limits_.head_ms + 1);
     EXPECT_EQ(slow.answer().status, 408);
     EXPECT_EQ(slow.receive_all(), "");
     EXPECT_EQ(idle.get("/~reelfs/health").status, 200);
+    EXPECT_EQ(client().get("/~reelfs/health").status, 200);  // so `idle` is being read from again
     clock_.advance_ms(limits_.idle_ms + 1);
     EXPECT_EQ(idle.receive_all(), "");
     EXPECT_EQ(idle.end(), RawClient::End::kFin);
