@@ -19,7 +19,8 @@ using catalog::PackRow;
 using catalog::Reader;
 using catalog::Writer;
 
-/// True when the extent's bytes are on the disk, whole and authentic.
+/// True when the extent's bytes are on the disk, whole and authentic. False also for an extent
+/// whose dead blocks have been punched: read_slice() tells.
 bool opens(Context& context, const PlacedExtent& extent) {
     auto key = context.keys.container_key(extent.shape.container, extent.shape.key);
     if (!key) return false;
@@ -28,8 +29,14 @@ bool opens(Context& context, const PlacedExtent& extent) {
     return content::verify_extent(**key, extent.shape, sealed.span()).ok();
 }
 
+/// True when the bytes that the file still has from this extent are there.
+bool read_slice(Context& context, const Slice& slice, const PlacedExtent& extent) {
+    Buffer plain(slice.length);
+    return context.reader.read(extent, slice.start, plain.span(), content::Caching::kBypass).ok();
+}
+
 Result<void> check_pack(Context& context, const PackRow& pack,
-                        std::map<NodeId, std::set<ExtentId>>& missing) {
+                        std::map<NodeId, std::set<ExtentId>>& suspects) {
     bool settled = false;
     for (std::uint64_t from = pack.durable_end;;) {
         std::vector<Reader::PackExtent> extents;
@@ -46,15 +53,16 @@ Result<void> check_pack(Context& context, const PackRow& pack,
         for (const auto& found : extents) {
             from = found.extent.location.offset + found.extent.location.length;
             if (!opens(context, found.extent))
-                missing[found.node].insert(found.extent.shape.extent);
+                suspects[found.node].insert(found.extent.shape.extent);
         }
         if (extents.size() < static_cast<std::size_t>(limits::catalog_step_rows_max)) return done();
     }
 }
 
-Result<std::string> cut_file(Context& context, NodeId id, const std::set<ExtentId>& missing) {
+Result<std::string> cut_file(Context& context, NodeId id, const std::set<ExtentId>& suspects) {
     FileMap map;
     std::uint64_t cut = UINT64_MAX;
+    std::vector<catalog::SliceRow> doubtful;
     for (std::uint64_t from = 0;;) {
         std::size_t count = 0;
         RF_CHECK(context.catalog.read([&](Reader& r) -> Result<void> {
@@ -62,13 +70,15 @@ Result<std::string> cut_file(Context& context, NodeId id, const std::set<ExtentI
             count = rows.size();
             for (const auto& row : rows) {
                 map.load(row.slice, row.extent);
-                if (missing.contains(row.slice.extent)) cut = std::min(cut, row.slice.file_offset);
+                if (suspects.contains(row.slice.extent)) doubtful.push_back(row);
                 from = row.slice.end();
             }
             return done();
         }));
         if (count < static_cast<std::size_t>(limits::catalog_step_rows_max)) break;
     }
+    for (const auto& row : doubtful)
+        if (!read_slice(context, row.slice, row.extent)) cut = std::min(cut, row.slice.file_offset);
     if (cut == UINT64_MAX) return std::string();
     std::uint64_t before = 0;
     const MapEdit edit = map.plan_remove(cut, UINT64_MAX - cut);
@@ -97,9 +107,9 @@ Result<std::vector<std::string>> recover(Context& context) {
         RF_TRY(packs, r.packs());
         return done();
     }));
-    std::map<NodeId, std::set<ExtentId>> missing;
-    for (const PackRow& pack : packs) RF_CHECK(check_pack(context, pack, missing));
-    for (const auto& [node, extents] : missing) {
+    std::map<NodeId, std::set<ExtentId>> suspects;
+    for (const PackRow& pack : packs) RF_CHECK(check_pack(context, pack, suspects));
+    for (const auto& [node, extents] : suspects) {
         RF_TRY(std::string line, cut_file(context, node, extents));
         if (!line.empty()) report.push_back(std::move(line));
     }

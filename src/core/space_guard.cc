@@ -44,7 +44,11 @@ Result<void> SpaceGuard::check_room(std::uint64_t bytes) {
 
 bool SpaceGuard::release_reserve() {
     MutexLock lock(mutex_);
-    auto file = disk_.open(directory_ + "/reserve", OpenMode::kReadWrite);
+    return release_reserve_of(disk_, directory_);
+}
+
+bool SpaceGuard::release_reserve_of(Disk& disk, const std::string& directory) {
+    auto file = disk.open(directory + "/reserve", OpenMode::kReadWrite);
     if (!file) return false;
     auto size = (*file)->size();
     if (!size || *size == 0) return false;

@@ -23,6 +23,8 @@ class SpaceGuard {
     Result<void> check_room(std::uint64_t bytes) EXCLUDES(mutex_);
     /// Gives the reserve file's room to the volume; true when there was any to give.
     bool release_reserve() EXCLUDES(mutex_);
+    /// The same before there is a guard: while the store is being opened.
+    static bool release_reserve_of(Disk& disk, const std::string& directory);
     /// Puts the reserve back when there is room for it; before anything else may use that room.
     void refill_reserve() EXCLUDES(mutex_);
     /// Forgets what was measured: room has been given back.

@@ -245,9 +245,18 @@ Result<std::unique_ptr<Volume>> open_store(const Environment& environment,
     auto keys = std::make_unique<Keys>(disk, std::move(keyring), std::move(keyring_paths));
     RF_TRY(auto store,
            store::open_pack_store(disk, environment.random, std::move(zone_directories)));
-    RF_TRY(auto opened, catalog::open_catalog(disk, environment.random, keys->page_key(),
-                                              {options.directory + "/catalog",
-                                               MemoryShares(options.memory_bytes).catalog}));
+    const auto open_it = [&] {
+        return catalog::open_catalog(
+            disk, environment.random, keys->page_key(),
+            {options.directory + "/catalog", MemoryShares(options.memory_bytes).catalog});
+    };
+    auto tried = open_it();
+    // Opening needs room for the log. On a full disk the reserve gives it, so that somebody can
+    // come in and delete.
+    if (!tried && tried.error().code() == Errc::kNoSpace &&
+        SpaceGuard::release_reserve_of(disk, options.directory))
+        tried = open_it();
+    RF_TRY(auto opened, std::move(tried));
     if (opened.opened.created)
         return Error(Errc::kCorrupt,
                      "the catalog is missing: the store cannot be opened without it");

@@ -16,7 +16,9 @@ namespace reelfs::catalog {
 namespace {
 
 std::filesystem::path golden() {
-    return std::filesystem::path(__FILE__).parent_path() / "golden" / "v1" / "catalog.db";
+    const char* source = std::getenv("REELFS_SOURCE");  // ctest sets it
+    const auto root = source ? std::filesystem::path(source) : std::filesystem::current_path();
+    return root / "tests" / "catalog" / "golden" / "v1" / "catalog.db";
 }
 
 Result<void> fill(Writer& writer) {

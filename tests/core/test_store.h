@@ -67,6 +67,7 @@ class StoreRig {
     SimDisk& disk() { return *disk_; }
     ManualClock& clock() { return clock_; }
     SeededRandom& random() { return random_; }
+    std::int64_t background_ms = 0;  // of the next open; 0: no background work
     core::Environment environment() { return {*disk_, random_, clock_}; }
 
     Result<void> try_open() {
@@ -74,7 +75,7 @@ class StoreRig {
         options.directory = "/data/store";
         options.unlock = test_key();
         options.memory_bytes = 64 << 20;
-        options.background_barrier_ms = 0;
+        options.background_barrier_ms = background_ms;
         RF_TRY(volume_, core::open_store(environment(), options));
         return done();
     }
