@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 
 #include "core/containers.h"
 #include "core/holds.h"
@@ -40,6 +41,9 @@ struct Context {
     IdSource<ExtentId>& extent_ids;
     IdSource<ContainerId>& container_ids;
     const bool read_only;
+    /// Called by threads that have committed and hold no lock: checkpoints when the log has reached
+    /// its forced length, so that no load outruns the background. Set once, before serving.
+    std::function<void()> bound_log = [] {};
 
     Result<void> check_writable() const {
         if (read_only) return Error(Errc::kReadOnly, "the store is mounted read-only");

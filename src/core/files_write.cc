@@ -377,9 +377,12 @@ Result<void> Files::drain(const std::shared_ptr<Node>& node) {
         if (!node->runs.empty()) batch = freeze(*node);
     }
     if (batch) process(node, batch);
-    MutexLock lock(node->mutex);
-    while (!node->batches.empty() && !node->failed) node->drained.wait(node->mutex);
-    if (node->failed) return *node->failed;
+    {
+        MutexLock lock(node->mutex);
+        while (!node->batches.empty() && !node->failed) node->drained.wait(node->mutex);
+        if (node->failed) return *node->failed;
+    }
+    context_.bound_log();
     return done();
 }
 

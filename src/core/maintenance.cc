@@ -81,6 +81,25 @@ Result<void> Maintenance::checkpoint() {
     return context_.catalog.checkpoint();
 }
 
+void Maintenance::bound_log() {
+    const auto log_bytes = [&] { return context_.catalog.stats().log_bytes; };
+    if (log_bytes() < limits::wal_checkpoint_forced_bytes) return;
+    {
+        MutexLock lock(checkpoint_mutex_);
+        if (checkpointing_) {
+            while (checkpointing_ && log_bytes() >= 2 * limits::wal_checkpoint_forced_bytes)
+                checkpointed_.wait(checkpoint_mutex_);
+            return;
+        }
+        checkpointing_ = true;
+    }
+    if (auto result = checkpoint(); !result)
+        log::warning("checkpoint: {}", result.error().message());
+    MutexLock lock(checkpoint_mutex_);
+    checkpointing_ = false;
+    checkpointed_.notify_all();
+}
+
 Result<bool> Maintenance::reclaim() {
     if (waiting_ && context_.holds.oldest() > waiting_->epoch) {
         for (const auto& freed : waiting_->rows) {

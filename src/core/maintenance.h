@@ -27,6 +27,9 @@ class Maintenance {
     /// Barrier, then checkpoint: nothing may be checkpointed before the pack bytes it names are
     /// durable.
     Result<void> checkpoint();
+    /// Checkpoints if the log has reached its forced length; one thread does it, and those that
+    /// come meanwhile wait only when the log has grown to twice that.
+    void bound_log() EXCLUDES(checkpoint_mutex_);
 
   private:
     void work(std::int64_t interval_ms) EXCLUDES(mutex_);
@@ -41,6 +44,9 @@ class Maintenance {
     Mutex mutex_;
     CondVar wake_;
     bool stopping_ GUARDED_BY(mutex_) = false;
+    Mutex checkpoint_mutex_;
+    CondVar checkpointed_;
+    bool checkpointing_ GUARDED_BY(checkpoint_mutex_) = false;
     std::jthread thread_;
 
     // Owned by whoever runs run_once (one at a time).

@@ -74,6 +74,7 @@ Result<void> TreeImpl::transact(Effect effect,
     if (!result && effect == Effect::kFrees && result.error().code() == Errc::kNoSpace &&
         context_.space.release_reserve())
         result = attempt();
+    context_.bound_log();
     return result;
 }
 

@@ -31,9 +31,10 @@ bool header_safe(Bytes value) {
 Result<void> check_name(std::string_view name) {
     if (name.empty() || name.size() > limits::xattr_name_bytes_max)
         return Error(Errc::kRange, "an attribute name has 1 to 255 bytes");
-    if (name.starts_with("system."))
-        return Error(Errc::kUnsupported, "system attributes are not kept");
-    return done();
+    for (std::string_view space : {"user.", "trusted.", "security."})
+        if (name.starts_with(space)) return done();
+    return Error(Errc::kUnsupported,
+                 "attributes are kept in the spaces user, trusted and security");
 }
 
 }  // namespace

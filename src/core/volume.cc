@@ -86,7 +86,9 @@ class VolumeImpl final : public Volume {
                    options.read_only},
           files_(context_),
           tree_(context_, files_),
-          maintenance_(context_, files_, tree_) {}
+          maintenance_(context_, files_, tree_) {
+        context_.bound_log = [this] { maintenance_.bound_log(); };
+    }
 
     ~VolumeImpl() override { maintenance_.stop(); }
 

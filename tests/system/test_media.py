@@ -86,20 +86,6 @@ def test_rsync_with_hard_links_attributes_and_checksums(area, twin):
     assert_same_tree(f"{area}/there", source)
 
 
-def test_rsync_with_access_control_lists(make_store, twin):
-    if STAND_IN:
-        folder = f"{twin}/there"
-    else:
-        store = make_store().mount(options="acl,dev,suid" if os.geteuid() == 0 else "acl")
-        folder = f"{store.container()}/there"
-    source = grow_tree(f"{twin}/source", acl=True)
-    run(*RSYNC, f"{source}/", f"{folder}/")
-    assert_same_tree(folder, source)
-    for name in ("size-4097", "deep"):
-        left, right = (run("getfacl", "-cp", "-n", f"{root}/{name}").stdout for root in (folder, source))
-        assert left == right
-
-
 def test_tar_of_the_mount_equals_tar_of_ext4(area, twin):
     source = grow_tree(f"{twin}/source")
     run("cp", "-a", source, f"{area}/source")
