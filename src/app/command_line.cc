@@ -93,6 +93,7 @@ void add_serve(CLI::App& app, Parsed& parsed) {
     CLI::App& command =
         *app.add_subcommand("serve", "serve a store over HTTP without a mount, in the foreground");
     parsed.serve.foreground = true;
+    command.add_flag("--foreground", parsed.serve.foreground, "as it does in any case");
     command.add_option("STORE", parsed.serve.store, "the store's directory")->required();
     add_doors(command, parsed.serve);
     command.callback([&] {
@@ -206,8 +207,11 @@ Exit parse_and_run(int argc, char** argv) {
     } catch (const CLI::Success& asked) {  // --help, --version
         return static_cast<Exit>(app.exit(asked));
     } catch (const CLI::ParseError& problem) {
-        fmt::print(stderr, "reelfs: {}\nreelfs: run \"reelfs --help\", or see reelfs(1)\n",
-                   problem.what());
+        // CLI11 counts a word that is no command as a missing one, and does not name it.
+        const bool unknown = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
+        fmt::print(
+            stderr, "reelfs: {}\nreelfs: run \"reelfs --help\", or see reelfs(1)\n",
+            unknown ? fmt::format("unknown command \"{}\"", argv[1]) : std::string(problem.what()));
         return Exit::kUsage;
     }
     crypto::initialize();

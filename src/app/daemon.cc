@@ -261,7 +261,7 @@ void Daemon::release_mount(StopWatch& watch) {
 Result<void> Daemon::take_down() {
     if (taken_down_) return done();
     taken_down_ = true;
-    if (lock_) {
+    if (lock_ && control_) {  // described, so somebody may wait for us
         record_.pid = ::getpid();
         record_.stopping = true;
         if (auto told = lock_->describe_as(record_); !told)

@@ -12,6 +12,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <fstream>
+#include <sstream>
 
 #include "app/json.h"
 
@@ -20,7 +22,7 @@ namespace reelfs::app {
 namespace {
 
 constexpr std::size_t kRecordBytesMax = 16 * 1024;
-constexpr int kLookAgainMs = 100;  // while a holder has not said yet who it is
+constexpr int kLookAgainMs = 250;  // a holder that starts may say meanwhile that it stays
 
 std::string lock_path(const std::string& store) {
     return store + "/lock";
@@ -33,12 +35,41 @@ std::string read_record(int fd) {
     return text;
 }
 
+/// Who holds a flock on this file, by the kernel's own list; 0 when it does not say.
+int pid_in_lock_list(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return 0;
+    const std::string inode = fmt::format(":{}", status.st_ino);
+    std::ifstream list("/proc/locks");
+    for (std::string line; std::getline(list, line);) {
+        // 3: FLOCK  ADVISORY  WRITE 4711 08:01:131090 0 EOF
+        std::istringstream words(line);
+        std::string number, kind, advice, mode, file;
+        int pid = 0;
+        if (words >> number >> kind >> advice >> mode >> pid >> file && kind == "FLOCK" &&
+            pid > 0 && file.ends_with(inode))
+            return pid;
+    }
+    return 0;
+}
+
+/// What the lock file says of its holder, or at least its process id.
+LockRecord holder_of(int fd) {
+    LockRecord record = decode_lock_record(read_record(fd)).value_or(LockRecord{});
+    if (record.pid == 0) record.pid = pid_in_lock_list(fd);
+    return record;
+}
+
 Error held_by(const std::string& store, const LockRecord& record) {
     if (record.pid == 0)
         return {Errc::kBusy, fmt::format("store {} is in use by another process", store)};
-    std::string stop = record.mountpoint.empty() ? "reelfs umount '" + store + "'"
-                                                 : "reelfs umount '" + record.mountpoint + "'";
-    if (record.socket.empty()) stop = "wait for it to end";
+    if (record.socket.empty())
+        return {Errc::kBusy, fmt::format("store {} is in use by {}, which is starting or about to "
+                                         "end; try again",
+                                         store, describe(record))};
+    const std::string stop = record.mountpoint.empty()
+                                 ? "reelfs umount '" + store + "'"
+                                 : "reelfs umount '" + record.mountpoint + "'";
     return {Errc::kBusy, fmt::format("store {} is already served by {}; to stop it: {}", store,
                                      describe(record), stop)};
 }
@@ -122,27 +153,27 @@ Result<StoreLock> StoreLock::acquire(const std::string& store, int wait_ms) {
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EINTR) continue;
         if (errno != EWOULDBLOCK) return Error::from_errno(errno, "lock " + lock_path(store));
-        const auto record = decode_lock_record(read_record(fd.get()));
+        const LockRecord record = holder_of(fd.get());
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
                               until - std::chrono::steady_clock::now())
                               .count();
-        // A daemon in service stays; one that stops, a short command, and one that has just taken
-        // the lock and not yet signed it are worth waiting for.
-        const bool stays = record && !record->stopping && !record->socket.empty();
-        if (stays || left <= 0) return held_by(store, record.value_or(LockRecord{}));
-        if (record)
-            wait_for_exit(record->pid, static_cast<int>(std::min<std::int64_t>(left, 1000)));
-        if (!record || record->pid == ::getpid()) ::poll(nullptr, 0, kLookAgainMs);
+        // A daemon in service stays; one that starts or stops, and a short command, are worth
+        // waiting for.
+        const bool stays = !record.stopping && !record.socket.empty();
+        if (stays || left <= 0) return held_by(store, record);
+        const int step = static_cast<int>(std::min<std::int64_t>(left, kLookAgainMs));
+        if (record.pid == 0 || record.pid == ::getpid())
+            ::poll(nullptr, 0, step);
+        else
+            wait_for_exit(record.pid, step);
     }
     StoreLock lock(std::move(fd));
-    LockRecord ours;
-    ours.pid = ::getpid();
-    RF_CHECK(lock.describe_as(ours));
     return lock;
 }
 
 Result<void> StoreLock::describe_as(const LockRecord& record) {
     const std::string text = encode_lock_record(record);
+    described_ = true;
     if (::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
         ::ftruncate(fd_.get(), static_cast<off_t>(text.size())) != 0) {
         // On a read-only or full disk the lock itself still holds; only its description is missing.
@@ -153,7 +184,7 @@ Result<void> StoreLock::describe_as(const LockRecord& record) {
 }
 
 StoreLock::~StoreLock() {
-    if (fd_) [[maybe_unused]]
+    if (fd_ && described_) [[maybe_unused]]
         int ignored = ::ftruncate(fd_.get(), 0);
 }
 
@@ -163,8 +194,7 @@ Result<std::optional<LockRecord>> find_holder(const std::string& store) {
     if (!fd) return Error::from_errno(errno, "open " + lock_path(store));
     if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::optional<LockRecord>();
     if (errno != EWOULDBLOCK) return Error::from_errno(errno, "lock " + lock_path(store));
-    return std::optional<LockRecord>(
-        decode_lock_record(read_record(fd.get())).value_or(LockRecord{}));
+    return std::optional<LockRecord>(holder_of(fd.get()));
 }
 
 Result<void> check_not_served(const std::string& store) {

@@ -4,8 +4,9 @@
 //     {"pid":412,"mountpoint":"/srv/reelfs","http":"127.0.0.1:8787","admin":"",
 //      "socket":"/run/reelfs/6f..sock","started":"2026-03-04T05:06:07Z","stopping":false}
 //
-// The file is never removed: removing it would let two processes lock two files of one name. The
-// record is meaningful only while somebody holds the lock.
+// Only a daemon describes itself; a short command leaves the file untouched, and is known by the
+// kernel's list of locks. The file is never removed: removing it would let two processes lock two
+// files of one name. The record is meaningful only while somebody holds the lock.
 #pragma once
 
 #include <optional>
@@ -55,10 +56,11 @@ class StoreLock {
   private:
     explicit StoreLock(Fd fd) : fd_(std::move(fd)) {}
     Fd fd_;
+    bool described_ = false;
 };
 
-/// Who holds the store now; nothing when nobody does. The record is empty but for pid 0 when the
-/// holder has not written one yet.
+/// Who holds the store now; nothing when nobody does. Of a holder that has not described itself (a
+/// short command, a daemon that starts) only the pid is known, or 0.
 Result<std::optional<LockRecord>> find_holder(const std::string& store);
 
 /// kBusy, naming the daemon, when one is in service. Only a look: acquire() decides.

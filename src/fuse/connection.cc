@@ -1,14 +1,20 @@
 #include "fuse/connection.h"
 
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <string>
 
 #include "fuse/door.h"
+#include "reelfs/base/fd.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
 
@@ -27,6 +33,8 @@ __attribute__((format(printf, 2, 0))) void on_message(fuse_log_level level, cons
     std::array<char, 512> line{};
     int length = std::vsnprintf(line.data(), line.size(), format, arguments);
     if (length <= 0) return;
+    int cancelable = 0;  // workers are, and must not be while they hold the log's locks
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
     std::string_view text(line.data());
     while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
     try {
@@ -39,17 +47,26 @@ __attribute__((format(printf, 2, 0))) void on_message(fuse_log_level level, cons
         }
     } catch (...) {  // no memory for a message
     }
+    pthread_setcancelstate(cancelable, nullptr);
 }
 
-#if REELFS_PATCH_INIT
-// Not noexcept: libfuse ends its workers by pthread_cancel while they wait in read(2), and glibc
-// unwinds the thread through this frame.
+// libfuse lets its workers be cancelled while they wait for a request, and complains with perror(3)
+// in the same breath; a thread cancelled in there leaves stderr locked for ever, and whoever logs
+// next hangs (seen; glibc 2.36). So what ends a mount in the usual way is made to look usual, and
+// before any other error the thread stops being cancellable.
+//
+// Not noexcept: glibc unwinds a cancelled thread through this frame.
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* door) {
     ssize_t got = ::read(fd, buffer, size);
     if (got > 0) {
         static_cast<Door*>(door)->init.saw_request(
             {static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got)});
+        return got;
     }
+    int number = device_read_error(errno);
+    bool usual = number == ENODEV || number == ENOENT || number == EINTR || number == EAGAIN;
+    if (!usual) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+    errno = number;
     return got;
 }
 
@@ -57,7 +74,17 @@ ssize_t write_reply(int fd, iovec* pieces, int count, void* door) {
     static_cast<Door*>(door)->init.before_reply(pieces, count);
     return ::writev(fd, pieces, count);
 }
-#else
+
+#if !REELFS_PATCH_INIT
+/// A worker's own descriptor of the mount. Older libfuse makes it itself.
+int clone_device(int master) {
+    Fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+    if (!device) return -errno;
+    auto number = static_cast<std::uint32_t>(master);
+    if (ioctl(device.get(), FUSE_DEV_IOC_CLONE, &number) != 0) return -errno;
+    return device.release();
+}
+
 void want(fuse_conn_info& connection, std::uint64_t capability) {
     if (connection.capable_ext & capability) fuse_set_feature_flag(&connection, capability);
 }
@@ -97,16 +124,22 @@ void configure_connection(void*, fuse_conn_info* connection) noexcept {
     connection->time_gran = 1;
 }
 
-bool install_init_patch([[maybe_unused]] fuse_session* session) {
-#if REELFS_PATCH_INIT
+int device_read_error(int error_number) {
+    return error_number == ECONNABORTED ? ENODEV : error_number;
+}
+
+bool install_device_calls(fuse_session* session) {
     // Same descriptor: fuse_session_mount() opened it, and still unmounts and closes it. Workers
     // with a cloned descriptor come through the same two functions.
     fuse_custom_io io{};
     io.read = read_request;
     io.writev = write_reply;
-    return fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0;
+    int device = fuse_session_fd(session);
+#if REELFS_PATCH_INIT
+    return fuse_session_custom_io(session, &io, device) == 0;
 #else
-    return true;
+    io.clone_fd = clone_device;
+    return fuse_session_custom_io_317(session, &io, sizeof io, device) == 0;
 #endif
 }
 

@@ -12,9 +12,13 @@ namespace reelfs::fuse {
 /// libfuse's `init` callback.
 void configure_connection(void* door, fuse_conn_info* connection) noexcept;
 
-/// Puts reading and writing of the session's device through the INIT patch, where libfuse needs it.
-/// False when libfuse refused.
-bool install_init_patch(fuse_session* session);
+/// Puts reading and writing of the session's device through functions of ours, which complete INIT
+/// and keep workers from being cancelled at the wrong moment. False when libfuse refused.
+bool install_device_calls(fuse_session* session);
+
+/// What libfuse is told when read(2) on the device failed. ECONNABORTED, which the kernel says when
+/// the mount goes away while a request is being copied, is the end of the mount like ENODEV.
+int device_read_error(int error_number);
 
 /// Sends libfuse's messages to the log for good, and this thread's into the object while it lives.
 class LibfuseMessages {

@@ -6,7 +6,7 @@
 #include <fuse_lowlevel.h>
 
 // From 3.17 on libfuse itself sends PARALLEL_DIROPS, HANDLE_KILLPRIV_V2 and DIRECT_IO_ALLOW_MMAP;
-// before, the INIT reply is patched on its way out (init_patch.h).
+// before, only the patch of the INIT reply on its way out does (init_patch.h).
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 #define REELFS_PATCH_INIT 0
 #else

@@ -97,7 +97,7 @@ Result<void> Session::open(const MountOptions& options) {
                          messages.text_or("refused by fusermount3 (see its message above)"));
     }
     mounted_.emplace(path);
-    if (!install_init_patch(session_.get())) {
+    if (!install_device_calls(session_.get())) {
         return Error(Errc::kIo, "mount " + path + ": " + messages.text_or("libfuse refused"));
     }
     auto agreed = exchange_init();
@@ -129,7 +129,8 @@ Result<void> Session::serve() {
     fuse_loop_cfg_set_max_threads(config.get(), threads_);
     // Idle threads are kept (libfuse's default, -1): making and ending them costs more.
     int result = fuse_session_loop_mt(session_.get(), config.get());
-    if (result == 0) return done();
+    // However the workers put it: when the connection is over, the mount was taken down.
+    if (result == 0 || !is_alive(session_.get())) return done();
     return Error::from_errno(std::abs(result), "serve " + mounted_->path());
 }
 

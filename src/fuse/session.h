@@ -30,7 +30,7 @@ class Session final : public Mount {
     Result<void> unmount(bool lazily) override;
 
     Invalidator& invalidator() { return *invalidator_; }
-    /// INIT flags agreed with the kernel (through a patched libfuse; 0 where that needs no patch).
+    /// INIT flags agreed with the kernel.
     std::uint64_t agreed_flags() const { return door_.init.agreed(); }
 
   private:

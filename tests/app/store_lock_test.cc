@@ -95,6 +95,16 @@ TEST_F(StoreLockTest, ADrainingDaemonIsWaitedFor) {
     for (int fd : {ready[0], ready[1], go[0], go[1]}) ::close(fd);
 }
 
+TEST_F(StoreLockTest, AHolderThatDoesNotDescribeItselfIsKnownByItsProcess) {
+    auto lock = StoreLock::acquire(store_, 0);
+    ASSERT_TRUE(lock.ok());
+    EXPECT_TRUE(std::filesystem::is_empty(store_ + "/lock"));
+    auto holder = find_holder(store_);
+    ASSERT_TRUE(holder.ok() && holder->has_value());
+    EXPECT_EQ((*holder)->pid, ::getpid());
+    EXPECT_EQ((*holder)->socket, "");
+}
+
 TEST_F(StoreLockTest, AMissingStoreIsNotFound) {
     auto lock = StoreLock::acquire(store_ + "/nowhere", 0);
     ASSERT_FALSE(lock.ok());

@@ -100,7 +100,7 @@ TEST(PowerCut, AtAnyMomentLeavesAPrefixWithAllThatWasSynced) {
         }
         calls = disk->calls();
     }
-    const std::uint64_t stride = std::max<std::uint64_t>(1, calls / 60);
+    const std::uint64_t stride = std::max<std::uint64_t>(1, calls * kSlower / 60);
     for (std::uint64_t cut = 1; cut <= calls; cut += 1 + random.below(2 * stride)) {
         auto disk = new_disk();
         disk->cut_power_at(cut);
@@ -148,7 +148,7 @@ TEST(PowerCut, AfterManyLivesStillLeavesAPrefix) {
 /// that what was acknowledged is there, in this life and after.
 void fail_each(test::DiskCall kind, Errc code) {
     test::SeededRandom random;
-    for (std::uint64_t n = 1;; n += 1 + n / 12) {
+    for (std::uint64_t n = 1;; n += 1 + n * kSlower / 12) {
         SCOPED_TRACE("call " + std::to_string(n));
         auto disk = new_disk();
         Workload work;

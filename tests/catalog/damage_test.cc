@@ -107,7 +107,7 @@ class DamageTest : public testing::Test {
 };
 
 TEST_F(DamageTest, AFlippedByteOfTheDatabaseIsFoundWhereItMatters) {
-    for (std::uint64_t at = 0; at < 3 * kPageBytes; at += 211) {
+    for (std::uint64_t at = 0; at < 3 * kPageBytes; at += 211 * kSlower) {
         auto disk = stopped_->kill();
         flip(*disk, kDatabase, at);
         check(*disk, "database byte " + std::to_string(at) + " with a log: ");
@@ -117,7 +117,7 @@ TEST_F(DamageTest, AFlippedByteOfTheDatabaseIsFoundWhereItMatters) {
         ASSERT_OK(opened->catalog->close());
     }
     const std::uint64_t size = content(*stopped_, kDatabase).size();
-    for (std::uint64_t at = 0; at < size; at += 211) {
+    for (std::uint64_t at = 0; at < size; at += 211 * kSlower) {
         auto disk = stopped_->kill();
         flip(*disk, kDatabase, at);
         check(*disk, "database byte " + std::to_string(at) + ": ");
@@ -131,7 +131,7 @@ TEST_F(DamageTest, AFlippedByteOfTheLogLosesNoCommitSilently) {
     const auto last = std::find_if(bytes.rbegin(), bytes.rend(),
                                    [](std::byte byte) { return byte != std::byte{}; });
     const auto used = static_cast<std::uint64_t>(bytes.rend() - last) + 2 * kFrameBytes;
-    for (std::uint64_t at = 0; at < used; at += 509) {
+    for (std::uint64_t at = 0; at < used; at += 509 * kSlower) {
         auto disk = stopped_->kill();
         flip(*disk, kLog, at);
         check(*disk, "log byte " + std::to_string(at) + ": ");

@@ -13,6 +13,13 @@
 
 namespace reelfs::catalog {
 
+/// Sanitizers make everything several times slower: the sampling tests take fewer samples.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t kSlower = 5;
+#else
+inline constexpr std::uint64_t kSlower = 1;
+#endif
+
 inline const std::string kDirectory = "/store/catalog";
 inline const std::string kDatabase = kDirectory + "/catalog.db";
 inline const std::string kLog = kDirectory + "/catalog.db-wal";

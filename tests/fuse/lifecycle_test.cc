@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <future>
 
+#include "fuse/connection.h"
 #include "fuse/fake_tree.h"
 #include "fuse/files.h"
 #include "fuse/live_mount.h"
@@ -61,6 +62,34 @@ TEST_F(LifecycleTest, ServeReturnsWhenSomebodyElseUnmounts) {
     EXPECT_TRUE(mount.join());
 }
 
+TEST(Device, AMountGoneInTheMiddleOfARequestIsNoErrorToLibfuse) {
+    // Rare on a real mount (once in thousands of unmounts); then serve() failed, and libfuse's
+    // perror, cancelled half way, left stderr locked: the next log line hung the mount.
+    EXPECT_EQ(device_read_error(ECONNABORTED), ENODEV);
+    EXPECT_EQ(device_read_error(ENODEV), ENODEV);
+    EXPECT_EQ(device_read_error(EINTR), EINTR);
+    EXPECT_EQ(device_read_error(EIO), EIO);
+}
+
+TEST_F(LifecycleTest, AbortedWhileRequestsArriveItEndsWithoutAnError) {
+    // Whichever way the kernel tells a worker that is just being handed a request.
+    for (int round = 0; round < 40; ++round) {
+        FakeTree tree;
+        LiveMount mount(tree, clock_);
+        ASSERT_TRUE(mount.ok());
+        std::atomic<bool> stop{false};
+        std::thread client([&] {
+            struct stat status {};
+            while (!stop) stat((mount / "absent").c_str(), &status);
+        });
+        while (tree.lookups < 20) std::this_thread::yield();
+        EXPECT_EQ(umount2(mount.path().c_str(), MNT_FORCE | MNT_DETACH), 0);
+        EXPECT_TRUE(mount.join());
+        stop = true;
+        client.join();
+    }
+}
+
 TEST_F(LifecycleTest, AbortedWithFilesOpenEveryHandleGoesBackToTheTree) {
     FakeTree tree;
     {
@@ -69,7 +98,7 @@ TEST_F(LifecycleTest, AbortedWithFilesOpenEveryHandleGoesBackToTheTree) {
         write_file(mount / "f", "x");
         Fd file(open((mount / "f").c_str(), O_RDONLY));
         DIR* directory = opendir(mount.path().c_str());
-        EXPECT_EQ(tree.open_files, 1);
+        EXPECT_GE(tree.open_files, 1);
         mount.stop();
         char byte = 0;
         EXPECT_EQ(pread(file.get(), &byte, 1, 4096), -1);

@@ -53,7 +53,7 @@ class LiveMount {
             return;
         }
         session_ = *std::move(started);
-        server_ = std::thread([this] { served_ = session_->serve().ok(); });
+        server_ = std::thread([this] { served_ = session_->serve(); });
     }
     ~LiveMount() { stop(); }
 
@@ -67,7 +67,8 @@ class LiveMount {
     /// Waits for serve() to return; true when it did so without an error.
     bool join() {
         if (server_.joinable()) server_.join();
-        return served_;
+        EXPECT_TRUE(served_.ok()) << served_.error().message();
+        return served_.ok();
     }
     void stop() {
         // Forced, so that a file which a failed test left open cannot keep the mount alive.
@@ -83,7 +84,7 @@ class LiveMount {
     TemporaryDirectory directory_;
     std::unique_ptr<Session> session_;
     std::thread server_;
-    bool served_ = false;
+    Result<void> served_;
 };
 
 }  // namespace reelfs::fuse::test

@@ -40,10 +40,8 @@ TEST_F(SessionTest, AgreesOnTheFlagsThatLibfuseLeavesOut) {
     FakeTree tree;
     LiveMount mount(tree, clock_);
     ASSERT_TRUE(mount.ok());
-#if REELFS_PATCH_INIT
     EXPECT_NE(mount.session().agreed_flags() & init_flags::kParallelDirops, 0u);
     EXPECT_NE(mount.session().agreed_flags() & init_flags::kHandleKillprivV2, 0u);
-#endif
     std::ifstream mounts("/proc/self/mountinfo");
     std::string all{std::istreambuf_iterator<char>(mounts), {}};
     std::size_t line = all.find(" " + mount.path() + " ");

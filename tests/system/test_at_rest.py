@@ -309,7 +309,7 @@ def test_wrong_key_is_one_message_and_changes_nothing(make_store):
     write_file(f"{store.base}/short.key", b"short")
     os.chmod(f"{store.base}/short.key", 0o600)
     for command in (["mount", store.dir, store.path, "--foreground"],
-                    ["serve", store.dir, "--foreground", "--http", "127.0.0.1:0"],
+                    ["serve", store.dir, "--http", "127.0.0.1:0"],
                     ["container", "create", "x", "--store", store.dir]):
         done = store.cli(*command, "--key-file", other.key, check=False)
         assert done.returncode != 0

@@ -13,7 +13,7 @@ import pytest
 
 from harness import (BIN, SOURCE, detach, is_mounted, outcome, pattern, read_file, run, said, shell, wait_until,
                      write_file)
-from test_at_rest import digest_of, files_below
+from test_at_rest import digest_of
 
 ROOT = os.geteuid() == 0
 
@@ -168,7 +168,7 @@ def test_serve_without_a_mount(make_store):
     write_file(f"{store.container()}/f.mp4", pattern(1, 100_000))
     store.umount()
     with open(store.log, "ab") as log:
-        store.daemon = subprocess.Popen([BIN, "serve", store.dir, "--foreground", "--key-file", store.key,
+        store.daemon = subprocess.Popen([BIN, "serve", store.dir, "--key-file", store.key,
                                          "--http", "127.0.0.1:0"],
                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=store.env)
     wait_until(lambda: store.take_addresses() or store.http, 20, "serve answers")

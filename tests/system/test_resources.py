@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from harness import (MiB, http_connection, is_mounted, note, pattern, read_file, run, said, scaled, wait_until,
+from harness import (MiB, http_connection, is_mounted, note, outcome, pattern, read_file, run, said, scaled, wait_until,
                      write_file)
 
 RSS_BOUND = 512 * MiB
@@ -21,12 +21,17 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def packs_open(pid):
+    links = (outcome(os.readlink, f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    return sum(link.endswith(".pack") for link in links)
+
+
 def make_objects(root, count):
     script = """
 import os, sys
 root, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 for number in range(first, first + count):
-    if number % 2000 == first % 2000: os.makedirs(f'{root}/{number // 2000}', exist_ok=True)
+    if number == first or number % 2000 == 0: os.makedirs(f'{root}/{number // 2000}', exist_ok=True)
     fd = os.open(f'{root}/{number // 2000}/{number}', os.O_CREAT | os.O_WRONLY)
     os.write(fd, b'%d' % number * 200)
     os.close(fd)
@@ -129,14 +134,10 @@ def test_descriptors_do_not_grow(make_store):
             connection.close()
 
     def settled():
-        """The smallest number seen within a short while: closing is allowed to lag."""
+        """The number once the packs of what was deleted have been given back, which is background work."""
         store.sync()
-        seen = []
-        deadline = time.monotonic() + 2
-        while time.monotonic() < deadline:
-            seen.append(descriptors(store.pid))
-            time.sleep(0.05)
-        return min(seen)
+        wait_until(lambda: packs_open(store.pid) <= 2, 20, "packs without content are closed")
+        return descriptors(store.pid)
 
     for number in range(3):
         round_of_work(number)
@@ -144,7 +145,8 @@ def test_descriptors_do_not_grow(make_store):
     for number in range(3, 3 + scaled(8, 40, "rounds")):
         round_of_work(number)
     after = settled()
-    assert after <= before + 4, f"{before} descriptors became {after}"
+    threads = 8   # each thread of the mount opens /dev/fuse when it is first needed
+    assert after <= before + threads, f"{before} descriptors became {after}"
 
 
 def test_space_comes_back(make_store):
@@ -154,7 +156,7 @@ def test_space_comes_back(make_store):
 
     def used():
         store.sync()
-        return int(run("du", "-s", "-B1", store.dir).stdout.split()[0])
+        return int(run("du", "-s", "-B1", f"{store.dir}/packs").stdout.split()[0])
 
     empty = used()
     write_file(f"{folder}/large", pattern(1, 8 * MiB) * 8)
@@ -165,7 +167,16 @@ def test_space_comes_back(make_store):
     os.unlink(f"{folder}/large")
     for number in range(400):
         os.unlink(f"{folder}/{number}")
-    wait_until(lambda: used() < empty + 20 * MiB, 30, f"the room of {full - empty} bytes comes back")
+    wait_until(lambda: used() < empty + 1 * MiB, 30, f"the room of {full - empty} bytes comes back")
+
+
+def test_the_log_of_the_catalog_stays_bounded(make_store):
+    """Checkpoints are forced at 16 MiB, also while names are made and removed without a pause."""
+    store = make_store().mount()
+    for number in range(3):
+        make_objects(f"{store.container()}/{number}", 6_000)
+        log = os.path.getsize(f"{store.dir}/catalog/catalog.db-wal")
+        assert log <= 40 * MiB, f"the log has {log / MiB:.0f} MiB"
 
 
 def test_umount_ends_within_ten_seconds_under_load(make_store):

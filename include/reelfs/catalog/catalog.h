@@ -52,8 +52,9 @@ class Reader {
     /// Slices of a file whose file_offset is >= `from`, in order, with their extents.
     virtual Result<std::vector<SliceRow>> slices(NodeId node, std::uint64_t from, int limit) = 0;
     virtual Result<std::optional<ExtentRow>> extent(ExtentId extent) = 0;
-    /// All extents located in a pack at or beyond `from`, with the node and file offset of a slice
-    /// that uses each.
+    /// All extents located in a pack at or beyond `from` (an offset in the pack), by offset. The
+    /// node is the one that insert_slice() last gave the extent to, the file offset the lowest
+    /// given there: exact for extents not yet synced, which are never shared nor cut.
     struct PackExtent {
         ExtentRow extent;
         NodeId node;
@@ -76,7 +77,8 @@ class Reader {
     /// Nodes with links == 0, by id, greater than `after`.
     virtual Result<std::vector<NodeId>> orphans(NodeId after, int limit) = 0;
     virtual Result<std::optional<std::string>> setting(std::string_view name) = 0;
-    /// Rows by kind, for status and for bounds in tests.
+    /// Rows by kind, for status (kept as they change; only the first call after a stop that was not
+    /// clean counts them, under the lock) and for bounds in tests.
     struct Counts {
         std::uint64_t nodes = 0, extents = 0, packs = 0;
     };
@@ -87,11 +89,12 @@ class Writer : public Reader {
   public:
     virtual Result<void> insert_node(const NodeRow& row) = 0;
     virtual Result<void> update_node(const NodeRow& row) = 0;  // kStale when the row is gone
-    virtual Result<void> delete_node(
-        NodeId node) = 0;  // and its xattrs; slices must be gone already
+    /// And its xattrs. kNotEmpty while it has slices, kStale when the row is gone.
+    virtual Result<void> delete_node(NodeId node) = 0;
     virtual Result<void> insert_entry(NodeId parent, const EntryRow& row) = 0;  // kExists
     virtual Result<void> replace_entry(NodeId parent, const EntryRow& row) = 0;
     virtual Result<void> delete_entry(NodeId parent, std::string_view name) = 0;  // kNotFound
+    /// After insert_extent() of the extent it names.
     virtual Result<void> insert_slice(NodeId node, const Slice& slice) = 0;
     virtual Result<void> delete_slice(NodeId node, std::uint64_t file_offset) = 0;
     /// `inline_bytes` exactly when row.location has no pack. Adds to the pack's live bytes.
@@ -105,6 +108,7 @@ class Writer : public Reader {
     virtual Result<void> insert_pack(const PackRow& row) = 0;
     virtual Result<void> update_pack(const PackId& pack, PackState state,
                                      std::uint64_t durable_end) = 0;
+    /// And its freed ranges. kNotEmpty while an extent is in it.
     virtual Result<void> delete_pack(const PackId& pack) = 0;
     /// Queues a range to be given back once this transaction is durable; takes it off the pack's
     /// live bytes.

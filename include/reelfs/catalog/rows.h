@@ -1,4 +1,4 @@
-// What the catalog keeps, as values. Schema: src/catalog/schema.sql.h and man/reelfs-format.5,
+// What the catalog keeps, as values. Schema: src/catalog/schema.cc and man/reelfs-format.5,
 // "Catalog".
 #pragma once
 
