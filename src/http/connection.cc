@@ -210,6 +210,11 @@ Async<void> Connection::serve() {
     const bool server_fault = response.status >= 500;
     co_await send(response);
     meter_->record(now_ns() - started, body_sent_, !failed_ && !server_fault);
+    if (object_.reader) {  // on the pool: its end may be the end of a removed file
+        start_on_pool(
+            task_, [this] { object_.reader.reset(); }, false);
+        co_await wait_for(task_);
+    }
     object_ = {};
     if (dead_ || !body_pending_) co_return;
     if (keep_alive_) keep_alive_ = co_await drain_body();

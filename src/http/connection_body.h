@@ -70,7 +70,7 @@ inline Async<void> Connection::send(Response& response) {
                                               .request_id = request_id,
                                               .minor_version = head_.minor_version,
                                               .keep_alive = keep_alive_});
-    if (response.head_only || (response.text.empty() && !object_.reader)) {
+    if (response.head_only) {
         co_await send_text(head, {});
     } else if (response.follow_from) {
         meter_ = &state_.follow_object;
@@ -125,7 +125,7 @@ inline Async<bool> Connection::send_span(std::string before, std::uint64_t offse
             prefetch(offset + held, static_cast<std::size_t>(
                                         std::min<std::uint64_t>(window_max, end - offset - held)));
         std::size_t sent = 0;
-        may_shed_ = true;
+        may_shed_ = object_.reader != nullptr;  // else the window could not be read again
         const std::string_view tail = last ? after : "";
         const Sent outcome = co_await write(before, std::as_const(window).span(), tail, sent);
         Window next = co_await take_prefetched(offset + held);
@@ -180,7 +180,6 @@ inline Async<bool> Connection::follow(std::string head, std::uint64_t offset, bo
         }
     }
     --state_.followers;
-    object_.reader.reset();
     co_await stop_watching();
     if (complete && chunked) complete = co_await send_text("0\r\n\r\n", {});
     if (!complete) reset();

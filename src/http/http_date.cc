@@ -83,8 +83,10 @@ std::optional<std::int64_t> seconds_of(const Parts& parts) {
                                           std::chrono::month{static_cast<unsigned>(parts.month)},
                                           std::chrono::day{static_cast<unsigned>(parts.day)}};
     if (!day.ok() || parts.hour > 23 || parts.minute > 59 || parts.second > 60) return std::nullopt;
-    return std::chrono::sys_days{day}.time_since_epoch().count() * std::int64_t{86'400} +
-           parts.hour * 3600 + parts.minute * 60 + parts.second;
+    const std::chrono::sys_seconds instant =
+        std::chrono::sys_days{day} + std::chrono::hours{parts.hour} +
+        std::chrono::minutes{parts.minute} + std::chrono::seconds{parts.second};
+    return instant.time_since_epoch().count();
 }
 
 }  // namespace

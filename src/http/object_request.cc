@@ -6,6 +6,7 @@
 #include "http/object_response.h"
 #include "http/target.h"
 #include "reelfs/base/log.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::http {
 
@@ -37,6 +38,15 @@ Result<Window> read_first(ServerState& state, core::ObjectReader& reader,
     return window;
 }
 
+/// Letting go of a reader may reap a file that was removed meanwhile: a transaction, so it is done
+/// here when the body is short and read already (a playlist; what the socket takes at once).
+bool needs_reader(const Response& response, const Window& first) {
+    if (response.follow_from) return true;
+    if (response.parts.empty()) return false;
+    return response.parts.size() > 1 || first.span().size() < response.parts.front().length ||
+           first.span().size() > limits::http_resumed_window_bytes;
+}
+
 }  // namespace
 
 void ObjectRequest::run(ServerState& state, const RequestHead& head) {
@@ -62,8 +72,7 @@ void ObjectRequest::run(ServerState& state, const RequestHead& head) {
         return;
     }
     first = std::move(window).value();
-    if (!response.head_only && (response.follow_from || !response.parts.empty()))
-        reader = std::move(opened).value();
+    if (!response.head_only && needs_reader(response, first)) reader = std::move(opened).value();
 }
 
 }  // namespace reelfs::http

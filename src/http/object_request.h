@@ -2,6 +2,7 @@
 // plans the response, and reads the first window, so that a small object costs one hand-over.
 //
 // Threads: made and consumed by a connection; run() on a pool thread, while the connection waits.
+// The reader is let go of on a pool thread too.
 #pragma once
 
 #include <memory>
