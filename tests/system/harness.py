@@ -11,7 +11,8 @@ also when a test fails. Environment:
 
 Debian packages the tests need (tools/packages reads this list):
 packages: python3 python3-pytest curl ffmpeg rsync git sqlite3 attr acl openssl util-linux fuse3
-packages: e2fsprogs procps coreutils gcc libc6-dev fio wrk
+packages: e2fsprogs procps coreutils tar gcc libc6-dev
+tools/bench uses, where installed: gocryptfs wrk nginx-light pkg-config libfuse3-dev
 """
 
 import ctypes
