@@ -239,7 +239,7 @@ def test_busy_mount_stays_and_says_so_and_force_ends_it(make_store):
     assert store.alive() and read_file(path) == b"x"
     started = time.monotonic()
     store.cli("umount", store.path, "--force")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60  # it ends, also on a slow machine
     assert not is_mounted(store.path)
     outcome(os.close, held)
     assert store.daemon.wait(20) == 0
