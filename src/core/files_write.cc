@@ -333,7 +333,9 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
         if (node.runs.empty() && node.batches.empty() && node.written_at == written_at)
             node.written_at.reset();
         if (!inside)
-            for (const auto& [pack, sequence] : packs) {
+            for (const auto& newest : packs) {
+                const PackId pack = newest.first;
+                const std::uint64_t sequence = newest.second;
                 auto known = std::find_if(node.unsynced.begin(), node.unsynced.end(),
                                           [&](const PutMark& mark) { return mark.pack == pack; });
                 if (known == node.unsynced.end())

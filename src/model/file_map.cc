@@ -105,7 +105,9 @@ void FileMap::find_dead(MapEdit& edit) const {
     for (const Slice& slice : edit.removed) lost[slice.extent] += slice.length;
     for (const Slice& slice : edit.added)
         if (auto it = lost.find(slice.extent); it != lost.end()) it->second -= slice.length;
-    for (const auto& [id, bytes] : lost) {
+    for (const auto& entry : lost) {
+        const ExtentId id = entry.first;
+        const std::uint64_t bytes = entry.second;
         const Use& use = uses_.at(id);
         if (use.held_bytes == bytes) {
             edit.dead_extents.push_back(id);
