@@ -187,26 +187,32 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
 Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer& peer,
                                                             std::string_view container,
                                                             const Components& path) {
-    RF_TRY(Resolved resolved, resolve_object(peer, container, path));
-    RF_TRY(auto node, load(resolved.file.node));
-    RF_CHECK(files_.ensure_map(*node));
-    bool dirty = false;
-    {
-        MutexLock lock(node->mutex);
-        if (node->deleting) return Error(Errc::kNotFound, "no such object");
-        ++node->handles;
-        dirty = !node->growing && (!node->runs.empty() || !node->batches.empty());
-    }
-    // A file that is open for change is served as it is now: what was written is sealed and
-    // committed first.
-    if (dirty) {
-        if (auto drained = files_.drain(node); !drained) {
-            drop_handle(node, false, false);
-            return std::move(drained).error();
+    // The file that a name led to may be replaced, and be gone, before it is held. Then the name
+    // leads to another one: look again. Each round means that somebody else's rename succeeded.
+    while (true) {
+        RF_TRY(Resolved resolved, resolve_object(peer, container, path));
+        auto loaded = load(resolved.file.node);
+        if (!loaded && loaded.error().code() == Errc::kStale) continue;
+        RF_TRY(auto node, std::move(loaded));
+        RF_CHECK(files_.ensure_map(*node));
+        bool dirty = false;
+        {
+            MutexLock lock(node->mutex);
+            if (node->deleting) continue;
+            ++node->handles;
+            dirty = !node->growing && (!node->runs.empty() || !node->batches.empty());
         }
+        // A file that is open for change is served as it is now: what was written is sealed and
+        // committed first.
+        if (dirty) {
+            if (auto drained = files_.drain(node); !drained) {
+                drop_handle(node, false, false);
+                return std::move(drained).error();
+            }
+        }
+        return std::shared_ptr<ObjectReader>(
+            std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
     }
-    return std::shared_ptr<ObjectReader>(
-        std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
 }
 
 }  // namespace reelfs::core

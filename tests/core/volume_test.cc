@@ -2,7 +2,9 @@
 // cut.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
+#include <thread>
 
 #include "core/test_store.h"
 
@@ -359,6 +361,34 @@ TEST_F(VolumeTest, PunchedBlocksOfAnExtentAreNotTakenForMissingOnes) {
         rig.kill();
         ASSERT_EQ(rig.content(rig.container(), name), bytes);
     }
+}
+
+// A reader once found nothing (404) when the file it had resolved was replaced and reaped before it
+// could be held.
+TEST_F(VolumeTest, APlaylistReplacedInALoopIsThereForEveryReader) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container();
+    const AnonymousPeer local{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
+    rig.put(c, "live.m3u8", rig.noise(2000));
+    std::atomic<bool> stop{false};
+    std::atomic<int> opened{0}, absent{0};
+    std::jthread reader([&] {
+        while (!stop) {
+            if (auto object = rig.tree().open_object(local, "c", {"live.m3u8"}))
+                ++opened;
+            else
+                ++absent;
+        }
+    });
+    const auto bytes = rig.noise(2000);
+    for (int i = 0; i < 300; ++i) {
+        rig.put(c, "live.tmp", bytes);
+        must(rig.tree().rename(c, "live.tmp", c, "live.m3u8", RenameMode::kReplace));
+    }
+    stop = true;
+    reader.join();
+    EXPECT_EQ(absent, 0);
+    EXPECT_GT(opened, 0);
 }
 
 /// Random work on a few files against a model in memory; then a kill or a power cut.
