@@ -21,6 +21,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -174,6 +175,7 @@ class Store:
             options = [part for zone in self.zones for part in ("--zone", zone)]
             self.init_said = said(self.cli("init", self.dir, "--key-file", self.key, *options,
                                            *init_options))
+            self.id = re.search(r"\b[0-9a-f]{32}\b", self.init_said)[0]
 
     # Commands
 
@@ -219,7 +221,8 @@ class Store:
     def take_addresses(self):
         """The real addresses of the running daemon, as host:port."""
         status = self.status()
-        self.http, self.admin, self.id = (status.get(word) for word in ("http", "admin", "id"))
+        self.http, self.admin = status.get("http"), status.get("admin")
+        self.id = status.get("id") or self.id
 
     def sync(self):
         self.cli("sync", self.dir)
