@@ -90,7 +90,9 @@ Result<void> MountedPath::unmount(bool lazily) const {
         if (ran || !present()) return done();
         return ran;
     }
-    if (umount2(path_.c_str(), lazily ? MNT_DETACH : 0) == 0) return done();
+    // Lazily means now: with MNT_FORCE the kernel ends the connection too, so that whoever still
+    // has a file open gets an error instead of keeping the daemon waiting.
+    if (umount2(path_.c_str(), lazily ? MNT_FORCE | MNT_DETACH : 0) == 0) return done();
     int number = errno;
     if (!present()) return done();  // somebody was quicker
     if (number != EBUSY) return Error::from_errno(number, "unmount " + path_);
