@@ -65,6 +65,25 @@ Result<void> Files::read_gaps(const FileMap& map, std::uint64_t out_offset, Muta
     return done();
 }
 
+namespace {
+
+/// Shortens `out` to what the file has from `offset` on, fills it from the layers above the map,
+/// and returns what the map must give.
+std::vector<ByteRange> copy_from_memory(const Node& node, std::uint64_t offset, MutableBytes& out)
+    REQUIRES(node.mutex) {
+    const std::uint64_t left = offset < node.size ? node.size - offset : 0;
+    out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left)));
+    std::vector<ByteRange> missing;
+    if (out.empty()) return missing;
+    missing.push_back({offset, out.size()});
+    node.runs.copy_to(offset, out, missing);
+    for (auto it = node.batches.rbegin(); it != node.batches.rend() && !missing.empty(); ++it)
+        for (const auto& run : (*it)->runs) content::copy_from_run(run, offset, out, missing);
+    return missing;
+}
+
+}  // namespace
+
 Result<std::size_t> Files::read(Node& node, std::uint64_t offset, MutableBytes out,
                                 content::Caching caching) {
     RF_CHECK(ensure_map(node));
@@ -74,13 +93,7 @@ Result<std::size_t> Files::read(Node& node, std::uint64_t offset, MutableBytes o
     std::vector<ByteRange> missing;
     {
         MutexLock lock(node.mutex);
-        if (offset >= node.size) return std::size_t{0};
-        out = out.first(
-            static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), node.size - offset)));
-        missing.push_back({offset, out.size()});
-        node.runs.copy_to(offset, out, missing);
-        for (auto it = node.batches.rbegin(); it != node.batches.rend() && !missing.empty(); ++it)
-            for (const auto& run : (*it)->runs) content::copy_from_run(run, offset, out, missing);
+        missing = copy_from_memory(node, offset, out);
         map = node.map;
     }
     RF_CHECK(read_gaps(*map, offset, out, missing, caching));
@@ -93,13 +106,7 @@ std::optional<std::size_t> Files::read_cached(Node& node, std::uint64_t offset, 
     {
         MutexLock lock(node.mutex);
         if (!node.map) return std::nullopt;
-        if (offset >= node.size) return std::size_t{0};
-        out = out.first(
-            static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), node.size - offset)));
-        missing.push_back({offset, out.size()});
-        node.runs.copy_to(offset, out, missing);
-        for (auto it = node.batches.rbegin(); it != node.batches.rend() && !missing.empty(); ++it)
-            for (const auto& run : (*it)->runs) content::copy_from_run(run, offset, out, missing);
+        missing = copy_from_memory(node, offset, out);
         map = node.map;
     }
     for (const ByteRange& gap : missing)
