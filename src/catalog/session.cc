@@ -15,7 +15,7 @@ int bounded(int limit) {
 
 }  // namespace
 
-Session::Session(Preparation& preparation)
+Session::Session(Preparation& preparation, EntryCache& known_entries)
     : begin_(preparation, "BEGIN IMMEDIATE"),
       commit_(preparation, "COMMIT"),
       nodes_(preparation),
@@ -25,13 +25,17 @@ Session::Session(Preparation& preparation)
       extents_(preparation, packs_),
       containers_(preparation),
       counters_(preparation),
-      settings_(preparation) {}
+      settings_(preparation),
+      known_entries_(known_entries) {}
 
 Result<std::optional<NodeRow>> Session::node(NodeId node) {
     return nodes_.find(node);
 }
 Result<std::optional<NodeId>> Session::entry(NodeId parent, std::string_view name) {
-    return entries_.find(parent, name);
+    RF_TRY(auto found, entries_.find(parent, name));
+    // What a transaction sees may yet be rolled back.
+    if (found && !in_transaction_) known_entries_.put(parent, name, *found);
+    return found;
 }
 Result<std::vector<EntryRow>> Session::entries_after(NodeId parent, std::string_view after,
                                                      int limit) {
@@ -111,6 +115,9 @@ void Session::end_transaction(bool committed) {
         counts_->packs += static_cast<std::uint64_t>(change_.packs);
     }
     change_ = {};
+    for (const TouchedEntry& entry : touched_) known_entries_.erase(entry.parent, entry.name);
+    touched_.clear();
+    in_transaction_ = false;
 }
 
 Result<void> Session::load_counts() {
@@ -146,12 +153,15 @@ Result<void> Session::delete_node(NodeId node) {
     return xattrs_.remove_all(node);
 }
 Result<void> Session::insert_entry(NodeId parent, const EntryRow& row) {
+    touched_.push_back({parent, row.name});
     return entries_.insert(parent, row);
 }
 Result<void> Session::replace_entry(NodeId parent, const EntryRow& row) {
+    touched_.push_back({parent, row.name});
     return entries_.replace(parent, row);
 }
 Result<void> Session::delete_entry(NodeId parent, std::string_view name) {
+    touched_.push_back({parent, std::string(name)});
     return entries_.remove(parent, name);
 }
 Result<void> Session::insert_slice(NodeId node, const Slice& slice) {

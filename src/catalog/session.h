@@ -5,6 +5,7 @@
 
 #include "catalog/container_table.h"
 #include "catalog/counter_table.h"
+#include "catalog/entry_cache.h"
 #include "catalog/extent_table.h"
 #include "catalog/node_table.h"
 #include "reelfs/catalog/catalog.h"
@@ -13,7 +14,7 @@ namespace reelfs::catalog {
 
 class Session final : public Writer {
   public:
-    explicit Session(Preparation& preparation);
+    Session(Preparation& preparation, EntryCache& known_entries);
 
     Result<std::optional<NodeRow>> node(NodeId node) override;
     Result<std::optional<NodeId>> entry(NodeId parent, std::string_view name) override;
@@ -67,13 +68,19 @@ class Session final : public Writer {
     /// counts.
     Result<void> load_counts();
     Result<void> store_counts();
-    /// What the transaction changed in counts, kept or forgotten.
+    void begin_transaction() { in_transaction_ = true; }
+    /// What the transaction changed in counts is kept or forgotten; entries it touched are no
+    /// longer known.
     void end_transaction(bool committed);
 
     Statement& begin_statement() { return begin_; }
     Statement& commit_statement() { return commit_; }
 
   private:
+    struct TouchedEntry {
+        NodeId parent;
+        std::string name;
+    };
     struct Change {
         std::int64_t nodes = 0, extents = 0, packs = 0;
     };
@@ -90,6 +97,9 @@ class Session final : public Writer {
     SettingTable settings_;
     std::optional<Counts> counts_;  // as of the last commit, when known
     Change change_;                 // by the transaction that runs
+    bool in_transaction_ = false;
+    std::vector<TouchedEntry> touched_;  // by the transaction that runs
+    EntryCache& known_entries_;
 };
 
 }  // namespace reelfs::catalog

@@ -30,7 +30,7 @@ Result<void> SqliteCatalog::connect(Disk& disk, const std::string& database_path
     RF_TRY(database_, Database::open(*vfs_, cache_bytes));
     RF_CHECK(migrate(*database_));
     Preparation preparation{.database = *database_, .error = {}};
-    session_ = std::make_unique<Session>(preparation);
+    session_ = std::make_unique<Session>(preparation, known_entries_);
     if (preparation.error) return *std::move(preparation.error);
     return done();
 }
@@ -78,6 +78,7 @@ Result<void> SqliteCatalog::transact(const std::function<Result<void>(Session&)>
             if (!committed && vfs.log() != nullptr) vfs.log()->abandon();
         }
     } ending{.session = *session_, .vfs = *vfs_};
+    session_->begin_transaction();
     Transaction transaction(*database_);
     RF_CHECK(transaction.begin(session_->begin_statement()));
     RF_CHECK(body(*session_));

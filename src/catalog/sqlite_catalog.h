@@ -1,7 +1,8 @@
 // The Catalog over one SQLite connection. See catalog.h for the contract, open.cc for how one comes
 // to be.
 //
-// Lock order: connection_ > Durability's > Failure's. sync() holds none of them while it syncs.
+// Lock order: connection_ > Durability's > Failure's; connection_ > EntryCache's. sync() holds none
+// of them while it syncs.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include "reelfs/base/mutex.h"
 #include "reelfs/catalog/catalog.h"
 #include "reelfs/crypto/page_seal.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::catalog {
 
@@ -37,6 +39,9 @@ class SqliteCatalog final : public Catalog {
     Result<std::uint64_t> lease(Lease kind, std::uint64_t count) override;
     Result<void> checkpoint() override;
     Result<void> close() override;
+    std::optional<NodeId> known_entry(NodeId parent, std::string_view name) override {
+        return known_entries_.find(parent, name);
+    }
     CatalogStats stats() const override;
     bool read_only() const override { return failure_.failed(); }
 
@@ -52,6 +57,7 @@ class SqliteCatalog final : public Catalog {
     Failure failure_;
     Durability durability_{failure_};
     const SystemClock clock_;
+    EntryCache known_entries_{limits::entry_cache_entries_max};
     std::atomic<std::uint64_t> transactions_{0}, reads_{0}, checkpoints_{0};
     std::atomic<std::uint64_t> checkpoint_ns_last_{0}, log_bytes_{0};
 

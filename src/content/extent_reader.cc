@@ -32,61 +32,105 @@ Part part_of(const ExtentLayout& layout, BlockIndex block, std::uint64_t start,
 
 }  // namespace
 
-/// One read of one extent.
+/// One range of one extent.
 class ExtentReader::Session {
   public:
-    Session(ExtentReader& reader, const PlacedExtent& extent, std::uint64_t start, MutableBytes out)
-        : reader_(reader), extent_(extent), layout_(extent.shape), start_(start), out_(out) {}
+    Session(ExtentReader& reader, const PlacedExtent& extent, std::uint64_t start,
+            std::size_t length)
+        : reader_(reader), extent_(extent), layout_(extent.shape), start_(start), length_(length) {}
 
-    bool from_cache(BlockIndex block) {
-        auto cached = reader_.cache_.find({extent_.shape.extent, block});
-        if (!cached) return false;
-        copy_out(block, cached->span());
-        return true;
+    Result<void> check() const {
+        if (start_ + length_ > extent_.shape.plain_bytes)
+            return Error(Errc::kCorrupt, "a slice reaches beyond its extent");
+        return done();
     }
 
-    Result<void> run(Caching caching) {
-        if (start_ + out_.size() > extent_.shape.plain_bytes)
-            return Error(Errc::kCorrupt, "a slice reaches beyond its extent");
-        const BlockIndex first = layout_.block_of(start_),
-                         last = layout_.block_of(start_ + out_.size() - 1);
-        const std::size_t count = last.value() - first.value() + 1;
+    Result<void> read(MutableBytes out, Caching caching) {
+        RF_CHECK(check());
+        const std::uint32_t first = first_block().value(), last = last_block().value();
         const bool bypass =
-            caching == Caching::kBypass && count >= kBypassFrom && extent_.location.pack;
-        for (std::uint32_t i = first.value(); i <= last.value();) {
-            if (!bypass || i == first.value() || i == last.value()) {
-                if (from_cache(BlockIndex(i))) {
-                    ++i;
+            caching == Caching::kBypass && last - first + 1 >= kBypassFrom && extent_.location.pack;
+        for (std::uint32_t i = first; i <= last;) {
+            if (bypass && whole(BlockIndex(i)) && (i == first || i == last)) {
+                // An edge that an earlier read has left in the cache.
+                if (auto block = cached(BlockIndex(i))) {
+                    copy_out(BlockIndex(i++), block->span(), out);
                     continue;
                 }
             }
-            std::uint32_t stop = i + 1;  // a run of blocks to read at once
             if (bypass && whole(BlockIndex(i))) {
-                while (stop <= last.value() && whole(BlockIndex(stop))) ++stop;
-                RF_CHECK(read_in_place(BlockIndex(i), stop - i));
+                std::uint32_t stop = i + 1;  // a run of blocks to read at once
+                while (stop <= last && whole(BlockIndex(stop))) ++stop;
+                RF_CHECK(read_in_place(BlockIndex(i), stop - i, out));
+                i = stop;
             } else {
-                while (stop <= last.value() && !(bypass && whole(BlockIndex(stop))) &&
-                       !reader_.cache_.find({extent_.shape.extent, BlockIndex(stop)}))
-                    ++stop;
-                RF_CHECK(read_through_cache(BlockIndex(i), stop - i));
+                RF_TRY(const BlockCache::Block block, cached_or_opened(BlockIndex(i)));
+                copy_out(BlockIndex(i++), block->span(), out);
             }
-            i = stop;
         }
         return done();
     }
 
+    Result<void> pin(Pins& pins) {
+        RF_CHECK(check());
+        const std::size_t before = pins.size();
+        for (std::uint32_t i = first_block().value(); i <= last_block().value(); ++i) {
+            auto block = cached_or_opened(BlockIndex(i));
+            if (!block) {
+                pins.resize(before);
+                return std::move(block).error();
+            }
+            append(BlockIndex(i), *block, pins);
+        }
+        return done();
+    }
+
+    bool pin_cached(Pins& pins) {
+        for (std::uint32_t i = first_block().value(); i <= last_block().value(); ++i) {
+            const BlockCache::Block block = cached(BlockIndex(i));
+            if (!block) return false;
+            append(BlockIndex(i), block, pins);
+        }
+        return true;
+    }
+
   private:
+    BlockIndex first_block() const { return layout_.block_of(start_); }
+    BlockIndex last_block() const { return layout_.block_of(start_ + length_ - 1); }
+
+    BlockCache::Block cached(BlockIndex block) {
+        return reader_.cache_.find({extent_.shape.extent, block});
+    }
+
+    Result<BlockCache::Block> cached_or_opened(BlockIndex block) {
+        if (auto found = cached(block)) return found;
+        return open(block);
+    }
+
+    void append(BlockIndex block, const BlockCache::Block& plain, Pins& pins) const {
+        const Part part = part_of(layout_, block, start_, length_);
+        const Bytes wanted = plain->span().subspan(part.in_block, part.length);
+        if (part.length * 2 >= plain->size()) {
+            pins.push_back({plain, wanted});
+            return;
+        }
+        Buffer copy(part.length);
+        std::memcpy(copy.data(), wanted.data(), part.length);
+        auto owner = std::make_shared<const Buffer>(std::move(copy));
+        pins.push_back({owner, owner->span()});
+    }
+
     /// A block that lies in the output entirely and needs no padding: it may be opened where it is
     /// wanted.
     bool whole(BlockIndex block) const {
         const std::uint64_t from = layout_.plain_start(block);
-        return from >= start_ && from + layout_.block_bytes() <= start_ + out_.size() &&
+        return from >= start_ && from + layout_.block_bytes() <= start_ + length_ &&
                layout_.plain_length(block) == layout_.block_bytes();
     }
 
-    void copy_out(BlockIndex block, Bytes plain) {
-        const Part part = part_of(layout_, block, start_, out_.size());
-        std::memcpy(out_.data() + part.in_out, plain.data() + part.in_block, part.length);
+    void copy_out(BlockIndex block, Bytes plain, MutableBytes out) const {
+        const Part part = part_of(layout_, block, start_, length_);
+        std::memcpy(out.data() + part.in_out, plain.data() + part.in_block, part.length);
     }
 
     Result<void> load_opener() {
@@ -132,12 +176,11 @@ class ExtentReader::Session {
         return tags_.subspan(block.value() * crypto::kTagBytes, crypto::kTagBytes);
     }
 
-    Result<void> read_in_place(BlockIndex first, std::uint32_t count) {
+    Result<void> read_in_place(BlockIndex first, std::uint32_t count, MutableBytes out) {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
         const std::size_t block_bytes = layout_.block_bytes();
-        MutableBytes target =
-            out_.subspan(layout_.plain_start(first) - start_, count * block_bytes);
+        MutableBytes target = out.subspan(layout_.plain_start(first) - start_, count * block_bytes);
         RF_CHECK(reader_.store_.read(extent_.location, layout_.sealed_start(first), target));
         for (std::uint32_t i = 0; i < count; ++i) {
             const BlockIndex block(first.value() + i);
@@ -147,39 +190,28 @@ class ExtentReader::Session {
         return done();
     }
 
-    Result<void> read_through_cache(BlockIndex first, std::uint32_t count) {
+    /// Opens a block, padding included, and leaves it in the cache.
+    Result<BlockCache::Block> open(BlockIndex block) {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
-        const BlockIndex last(first.value() + count - 1);
-        const std::uint64_t from = layout_.sealed_start(first),
-                            to = layout_.sealed_start(last) + layout_.sealed_length(last);
-        Buffer fetched;
-        Bytes run;
-        if (!sealed_.empty()) {
-            run = sealed_.subspan(from, to - from);
-        } else {
-            fetched = Buffer(to - from);
-            RF_CHECK(reader_.store_.read(extent_.location, from, fetched.span()));
-            run = fetched.span();
-        }
-        for (std::uint32_t i = 0; i < count; ++i) {
-            const BlockIndex block(first.value() + i);
-            Buffer plain(layout_.sealed_length(block));
-            RF_CHECK(opener_->open_block(
-                block, tag(block), run.subspan(layout_.sealed_start(block) - from, plain.size()),
-                plain.span()));
-            copy_out(block, plain.span());
-            reader_.cache_.insert({extent_.shape.extent, block},
-                                  std::make_shared<const Buffer>(std::move(plain)));
-        }
-        return done();
+        Buffer plain(layout_.sealed_length(block));
+        Bytes sealed = plain.span();
+        if (!sealed_.empty())
+            sealed = sealed_.subspan(layout_.sealed_start(block), plain.size());
+        else
+            RF_CHECK(
+                reader_.store_.read(extent_.location, layout_.sealed_start(block), plain.span()));
+        RF_CHECK(opener_->open_block(block, tag(block), sealed, plain.span()));
+        auto opened = std::make_shared<const Buffer>(std::move(plain));
+        reader_.cache_.insert({extent_.shape.extent, block}, opened);
+        return opened;
     }
 
     ExtentReader& reader_;
     const PlacedExtent& extent_;
     const ExtentLayout layout_;
     const std::uint64_t start_;
-    const MutableBytes out_;
+    const std::size_t length_;
     std::optional<ExtentOpener> opener_;
     BlockCache::Block cached_tags_;
     std::vector<std::byte> inline_;
@@ -191,18 +223,20 @@ class ExtentReader::Session {
 Result<void> ExtentReader::read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
                                 Caching caching) {
     if (out.empty()) return done();
-    return Session(*this, extent, start, out).run(caching);
+    return Session(*this, extent, start, out.size()).read(out, caching);
 }
 
-bool ExtentReader::read_cached(const PlacedExtent& extent, std::uint64_t start, MutableBytes out) {
-    if (out.empty()) return true;
-    const ExtentLayout layout(extent.shape);
-    if (start + out.size() > extent.shape.plain_bytes) return false;
-    Session session(*this, extent, start, out);
-    for (std::uint32_t i = layout.block_of(start).value();
-         i <= layout.block_of(start + out.size() - 1).value(); ++i)
-        if (!session.from_cache(BlockIndex(i))) return false;
-    return true;
+Result<void> ExtentReader::pin(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
+                               Pins& pins) {
+    if (length == 0) return done();
+    return Session(*this, extent, start, length).pin(pins);
+}
+
+bool ExtentReader::pin_cached(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
+                              Pins& pins) {
+    if (length == 0) return true;
+    Session session(*this, extent, start, length);
+    return session.check().ok() && session.pin_cached(pins);
 }
 
 }  // namespace reelfs::content

@@ -1,6 +1,8 @@
 // Files: reading through the layers, and changes of the map that write nothing (truncate, punch,
 // erase).
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "core/files.h"
 #include "reelfs/model/limits.h"
@@ -109,23 +111,48 @@ std::optional<std::size_t> Files::read_cached(Node& node, std::uint64_t offset, 
         missing = copy_from_memory(node, offset, out);
         map = node.map;
     }
-    for (const ByteRange& gap : missing)
-        if (!read_map_cached(*map, gap.offset, out.subspan(gap.offset - offset, gap.length)))
-            return std::nullopt;
+    for (const ByteRange& gap : missing) {
+        content::Pins pins;
+        if (!pin_map_cached(*map, gap.offset, gap.length, pins)) return std::nullopt;
+        MutableBytes target = out.subspan(gap.offset - offset, gap.length);
+        for (const content::PinnedBytes& pin : pins) {
+            std::memcpy(target.data(), pin.bytes.data(), pin.bytes.size());
+            target = target.subspan(pin.bytes.size());
+        }
+    }
     return out.size();
 }
 
-Result<void> Files::read_map(const FileMap& map, std::uint64_t offset, MutableBytes out,
-                             content::Caching caching) {
-    return read_gaps(map, offset, out, {{offset, out.size()}}, caching);
+namespace {
+
+void pin_zeros(std::size_t length, content::Pins& pins) {
+    static constexpr std::array<std::byte, 64 * limits::KiB> kZeros{};
+    while (length > 0) {
+        const std::size_t n = std::min(length, kZeros.size());
+        pins.push_back({nullptr, Bytes(kZeros).first(n)});
+        length -= n;
+    }
 }
 
-bool Files::read_map_cached(const FileMap& map, std::uint64_t offset, MutableBytes out) {
-    for (const FileMap::Piece& piece : map.pieces(offset, out.size())) {
-        MutableBytes target = out.subspan(piece.file_offset - offset, piece.length);
+}  // namespace
+
+Result<void> Files::pin_map(const FileMap& map, std::uint64_t offset, std::size_t length,
+                            content::Pins& pins) {
+    for (const FileMap::Piece& piece : map.pieces(offset, length)) {
+        if (piece.extent)
+            RF_CHECK(context_.reader.pin(*piece.extent, piece.start, piece.length, pins));
+        else
+            pin_zeros(piece.length, pins);
+    }
+    return done();
+}
+
+bool Files::pin_map_cached(const FileMap& map, std::uint64_t offset, std::size_t length,
+                           content::Pins& pins) {
+    for (const FileMap::Piece& piece : map.pieces(offset, length)) {
         if (!piece.extent)
-            std::memset(target.data(), 0, target.size());
-        else if (!context_.reader.read_cached(*piece.extent, piece.start, target))
+            pin_zeros(piece.length, pins);
+        else if (!context_.reader.pin_cached(*piece.extent, piece.start, piece.length, pins))
             return false;
     }
     return true;

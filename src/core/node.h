@@ -19,6 +19,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -74,6 +75,9 @@ class Node {
     mutable Mutex mutex;
     catalog::NodeRow row GUARDED_BY(mutex);
     std::shared_ptr<const FileMap> map GUARDED_BY(mutex);  // null until loaded
+
+    std::optional<std::string> mime_type
+        GUARDED_BY(mutex);  // user.mime_type, "" for none, while known
 
     std::uint64_t size GUARDED_BY(mutex) = 0;
     std::optional<Timestamp> written_at GUARDED_BY(mutex);  // newest write that is not committed

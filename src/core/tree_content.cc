@@ -106,10 +106,23 @@ Result<void> TreeImpl::fsync(OpenFile& file) {
 
 void TreeImpl::release(std::shared_ptr<OpenFile> file) {
     open_files_.fetch_sub(1, std::memory_order_relaxed);
-    drop_handle(file->node, file->flags.write, false);
+    drop_handle(file->node, file->flags.write);
 }
 
-void TreeImpl::drop_handle(const std::shared_ptr<Node>& node, bool writer, bool follower) {
+bool TreeImpl::becomes_orphan(Node& node) {
+    if (--node.handles > 0) return false;
+    node.failed.reset();
+    if (node.row.attributes.links > 0 || node.deleting) return false;
+    node.deleting = true;
+    return true;
+}
+
+void TreeImpl::reap_later(NodeId node) {
+    MutexLock lock(reapable_mutex_);
+    reapable_.push_back(node);
+}
+
+void TreeImpl::drop_handle(const std::shared_ptr<Node>& node, bool writer) {
     bool last_writer = false;
     if (writer) {
         MutexLock lock(node->mutex);
@@ -124,16 +137,11 @@ void TreeImpl::drop_handle(const std::shared_ptr<Node>& node, bool writer, bool 
     bool ended = false, orphan = false;
     {
         MutexLock lock(node->mutex);
-        if (follower) --node->followers;
         if (writer && --node->writers == 0) {
             node->growing = false;
             ended = true;
         }
-        if (--node->handles == 0) {
-            node->failed.reset();
-            orphan = node->row.attributes.links == 0 && !node->deleting;
-            if (orphan) node->deleting = true;
-        }
+        orphan = becomes_orphan(*node);
         woken = node->take_woken();
     }
     if (ended) files_.end_writing(*node);
@@ -141,9 +149,18 @@ void TreeImpl::drop_handle(const std::shared_ptr<Node>& node, bool writer, bool 
     if (!orphan) return;
     if (auto reaped = reap(node->id); !reaped) {
         log::warning("a removed file's room is not back yet: {}", reaped.error().message());
-        MutexLock lock(reapable_mutex_);
-        reapable_.push_back(node->id);
+        reap_later(node->id);
     }
+}
+
+void TreeImpl::drop_reader(const std::shared_ptr<Node>& node, bool follower) {
+    bool orphan = false;
+    {
+        MutexLock lock(node->mutex);
+        if (follower) --node->followers;
+        orphan = becomes_orphan(*node);
+    }
+    if (orphan) reap_later(node->id);
 }
 
 Result<void> TreeImpl::allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,

@@ -97,6 +97,9 @@ class TreeImpl final : public Tree {
     Result<std::shared_ptr<ObjectReader>> open_object(const AnonymousPeer& peer,
                                                       std::string_view container,
                                                       const Components& path) override;
+    std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
+                                                     std::string_view container,
+                                                     const Components& path) override;
 
     void set_change_listener(ChangeListener* listener) override { listener_.store(listener); }
     std::vector<Gauge> gauges() const override;
@@ -106,7 +109,9 @@ class TreeImpl final : public Tree {
     Result<void> reap(NodeId node);
     /// Nodes waiting for reap(), for the background thread.
     std::vector<NodeId> take_reapable();
-    void drop_handle(const std::shared_ptr<Node>& node, bool writer, bool follower);
+    void drop_handle(const std::shared_ptr<Node>& node, bool writer);
+    /// Of an ObjectReader: never blocks; a removed file's last one leaves it to the background.
+    void drop_reader(const std::shared_ptr<Node>& node, bool follower);
 
   private:
     friend class ObjectReaderImpl;
@@ -152,6 +157,9 @@ class TreeImpl final : public Tree {
                            Unlinked& unlinked);
     Result<ContainerInfo> info_of(const catalog::ContainerRow& row, std::string name) const;
     struct Resolved;
+    /// What has no links and no handles left is to be reaped: marks it.
+    static bool becomes_orphan(Node& node) REQUIRES(node.mutex);
+    void reap_later(NodeId node);
     Result<Resolved> resolve_object(const AnonymousPeer& peer, std::string_view container,
                                     const Components& path);
 

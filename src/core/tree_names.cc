@@ -52,6 +52,7 @@ void TreeImpl::publish(const Changed& changed) {
     for (const NodeRow& row : changed) {
         if (auto node = context_.nodes.find(row.attributes.node)) {
             MutexLock lock(node->mutex);
+            if (node->row.has_xattrs || row.has_xattrs) node->mime_type.reset();
             node->row = row;
         }
     }
@@ -275,10 +276,7 @@ void TreeImpl::settle(const Unlinked& unlinked, bool committed) {
         return;
     }
     if (unlinked.deleted) context_.nodes.forget(*unlinked.deleted);
-    if (unlinked.reapable) {
-        MutexLock lock(reapable_mutex_);
-        reapable_.push_back(*unlinked.reapable);
-    }
+    if (unlinked.reapable) reap_later(*unlinked.reapable);
 }
 
 Result<void> TreeImpl::unlink(NodeId parent, std::string_view name) {

@@ -31,7 +31,7 @@ class ObjectReaderImpl final : public ObjectReader {
             map_ = node_->map;
         }
     }
-    ~ObjectReaderImpl() override { tree_.drop_handle(node_, false, following_); }
+    ~ObjectReaderImpl() override { tree_.drop_reader(node_, following_); }
 
     const Attributes& attributes() const override { return attributes_; }
     ETag etag() const override { return etag_; }
@@ -43,31 +43,34 @@ class ObjectReaderImpl final : public ObjectReader {
         return {node_->size, node_->growing, node_->cuts != cuts_ || node_->failed.has_value()};
     }
 
-    Result<std::size_t> read(std::uint64_t offset, MutableBytes out) override {
-        if (following_) {
-            RF_TRY(std::size_t n, tree_.files_.read(*node_, offset, out, content::Caching::kKeep));
-            if (state().cut)
-                return Error(Errc::kCancelled, "the file changed while it was followed");
-            return n;
+    Result<void> read(std::uint64_t offset, std::size_t length, content::Pins& out) override {
+        if (!following_) {
+            if (!exists(offset, length)) return beyond();
+            return tree_.files_.pin_map(*map_, offset, length, out);
         }
-        if (offset >= attributes_.size) return std::size_t{0};
-        out = out.first(static_cast<std::size_t>(
-            std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
-        RF_CHECK(tree_.files_.read_map(*map_, offset, out, content::Caching::kKeep));
-        return out.size();
+        // Its newest bytes may still be changed where they are: a copy.
+        Buffer copy(length);
+        RF_TRY(const std::size_t n,
+               tree_.files_.read(*node_, offset, copy.span(), content::Caching::kKeep));
+        if (state().cut) return Error(Errc::kCancelled, "the file changed while it was followed");
+        if (n < length) return beyond();
+        append(std::move(copy), out);
+        return done();
     }
 
-    std::optional<std::size_t> read_cached(std::uint64_t offset, MutableBytes out) override {
-        if (following_) {
-            auto n = tree_.files_.read_cached(*node_, offset, out);
-            if (state().cut) return std::nullopt;
-            return n;
+    bool read_cached(std::uint64_t offset, std::size_t length, content::Pins& out) override {
+        const std::size_t before = out.size();
+        if (!following_) {
+            if (exists(offset, length) && tree_.files_.pin_map_cached(*map_, offset, length, out))
+                return true;
+            out.resize(before);
+            return false;
         }
-        if (offset >= attributes_.size) return std::size_t{0};
-        out = out.first(static_cast<std::size_t>(
-            std::min<std::uint64_t>(out.size(), attributes_.size - offset)));
-        if (!tree_.files_.read_map_cached(*map_, offset, out)) return std::nullopt;
-        return out.size();
+        Buffer copy(length);
+        const auto n = tree_.files_.read_cached(*node_, offset, copy.span());
+        if (n != length || state().cut) return false;
+        append(std::move(copy), out);
+        return true;
     }
 
     std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) override {
@@ -96,6 +99,15 @@ class ObjectReaderImpl final : public ObjectReader {
     }
 
   private:
+    bool exists(std::uint64_t offset, std::size_t length) const {
+        return offset <= attributes_.size && length <= attributes_.size - offset;
+    }
+    static Error beyond() { return Error(Errc::kIo, "an object is shorter than its size says"); }
+    static void append(Buffer copy, content::Pins& out) {
+        auto owner = std::make_shared<const Buffer>(std::move(copy));
+        out.push_back({owner, owner->span()});
+    }
+
     TreeImpl& tree_;
     const std::shared_ptr<Node> node_;
     const std::string mime_type_;
@@ -130,6 +142,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
         RF_TRY(auto root_id, r.entry(kRootNode, container));
         if (!root_id) return absent;
         RF_TRY(NodeRow root, require(r, *root_id));
+        context_.nodes.adopt(root);
         // The names still to follow, last first; links put theirs on top.
         std::vector<std::string> rest(path.rbegin(), path.rend());
         std::vector<NodeRow> parents{root};
@@ -153,6 +166,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
             RF_TRY(at, require(r, *id));
             if (!visible(at.attributes)) return absent;
             if (at.attributes.is_directory()) {
+                context_.nodes.adopt(at);
                 parents.push_back(at);
             } else if (at.attributes.type == NodeType::kSymlink) {
                 if (++hops > limits::symlink_hops_max)
@@ -178,6 +192,10 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
             RF_TRY(auto type, r.xattr(at.attributes.node, "user.mime_type"));
             if (type) resolved.mime_type = text_of(*type);
         }
+        // In memory, for open_object_cached(). Under the connection lock nothing overtakes this.
+        const auto node = context_.nodes.adopt(at);
+        MutexLock lock(node->mutex);
+        node->mime_type = resolved.mime_type;
         return done();
     }));
     if (!policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
@@ -206,13 +224,51 @@ Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer&
         // committed first.
         if (dirty) {
             if (auto drained = files_.drain(node); !drained) {
-                drop_handle(node, false, false);
+                drop_reader(node, false);
                 return std::move(drained).error();
             }
         }
         return std::shared_ptr<ObjectReader>(
             std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
     }
+}
+
+std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& peer,
+                                                           std::string_view container,
+                                                           const Components& path) {
+    if (path.empty()) return nullptr;
+    auto known = [&](NodeId parent, std::string_view name) -> std::shared_ptr<Node> {
+        const auto id = context_.catalog.known_entry(parent, name);
+        return id ? context_.nodes.find(*id) : nullptr;
+    };
+    std::shared_ptr<Node> node = known(kRootNode, container);
+    Attributes parent;
+    for (const std::string& name : path) {
+        if (node == nullptr) return nullptr;
+        {
+            MutexLock lock(node->mutex);
+            parent = node->row.attributes;
+        }
+        // Links, refusals and what is absent are open_object()'s to answer.
+        if (!visible(parent) || !policy::anonymous_may_search(peer, std::span(&parent, 1)))
+            return nullptr;
+        node = known(node->id, name);
+    }
+    if (node == nullptr) return nullptr;
+    std::string mime_type;
+    {
+        MutexLock lock(node->mutex);
+        const Attributes& file = node->row.attributes;
+        if (!file.is_file() || !visible(file) || node->deleting || node->map == nullptr ||
+            !policy::anonymous_may_read(peer, std::span(&parent, 1), file))
+            return nullptr;
+        if (node->row.has_xattrs && !node->mime_type) return nullptr;
+        // Open for change: what was written must be committed first.
+        if (!node->growing && (!node->runs.empty() || !node->batches.empty())) return nullptr;
+        mime_type = node->mime_type.value_or("");
+        ++node->handles;
+    }
+    return std::make_shared<ObjectReaderImpl>(*this, node, std::move(mime_type));
 }
 
 }  // namespace reelfs::core

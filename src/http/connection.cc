@@ -210,11 +210,6 @@ Async<void> Connection::serve() {
     const bool server_fault = response.status >= 500;
     co_await send(response);
     meter_->record(now_ns() - started, body_sent_, !failed_ && !server_fault);
-    if (object_.reader) {  // on the pool: its end may be the end of a removed file
-        start_on_pool(
-            task_, [this] { object_.reader.reset(); }, false);
-        co_await wait_for(task_);
-    }
     object_ = {};
     if (dead_ || !body_pending_) co_return;
     if (keep_alive_) keep_alive_ = co_await drain_body();
@@ -262,7 +257,7 @@ Async<Response> Connection::answer_object(Route route) {
     object_.peer = {.peer_is_loopback = peer_is_loopback_,
                     .host_is_local = host_is_local(head_.host),
                     .forwarded = was_forwarded(head_)};
-    object_.response = error_response(500, "internal error");
+    if (object_.run_cached(state_, head_)) co_return std::move(object_.response);
     if (!start_on_pool(
             task_, [this] { object_.run(state_, head_); }, true))
         co_return error_response(503, "too many requests wait; try again");

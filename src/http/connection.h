@@ -13,6 +13,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -22,6 +23,7 @@
 #include <string>
 #include <thread>
 #include <unordered_set>
+#include <vector>
 
 #include "http/input_buffer.h"
 #include "http/object_request.h"
@@ -132,7 +134,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
                           std::string_view after, Window window);
     Async<bool> follow(std::string head, std::uint64_t offset, bool chunked);
     Async<bool> wait_beyond(std::uint64_t offset);
-    Async<Sent> write(std::string_view before, Bytes body, std::string_view after,
+    Async<Sent> write(std::string_view before, const content::Pins& pins, std::string_view after,
                       std::size_t& sent);
     Async<Window> fill(std::uint64_t offset, std::size_t bytes);
     void prefetch(std::uint64_t offset, std::size_t bytes);
@@ -165,6 +167,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     ObjectRequest object_;
     OperationMeter* meter_ = nullptr;
     Prefetch prefetched_;
+    std::vector<asio::const_buffer> buffers_;  // what write() hands to the socket
     PoolTask task_;
     Pace pace_;
     std::uint64_t body_sent_ = 0;

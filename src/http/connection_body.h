@@ -10,10 +10,10 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <span>
 #include <utility>
 
 #include "http/connection.h"
@@ -88,7 +88,7 @@ inline Async<void> Connection::send(Response& response) {
 inline Async<bool> Connection::send_text(std::string_view text, std::string_view more) {
     std::size_t sent = 0;
     may_shed_ = false;
-    const Sent outcome = co_await write(text, bytes_of(more), {}, sent);
+    const Sent outcome = co_await write(text, {}, more, sent);
     co_return outcome == Sent::kAll;
 }
 
@@ -119,7 +119,7 @@ inline Async<bool> Connection::send_span(std::string before, std::uint64_t offse
                                                std::min<std::uint64_t>(window_max, end - offset)));
             if (!window) co_return false;
         }
-        const std::size_t held = window.span().size();
+        const std::size_t held = window.size();
         const bool last = offset + held == end;
         if (!last)
             prefetch(offset + held, static_cast<std::size_t>(
@@ -127,7 +127,7 @@ inline Async<bool> Connection::send_span(std::string before, std::uint64_t offse
         std::size_t sent = 0;
         may_shed_ = object_.reader != nullptr;  // else the window could not be read again
         const std::string_view tail = last ? after : "";
-        const Sent outcome = co_await write(before, std::as_const(window).span(), tail, sent);
+        const Sent outcome = co_await write(before, window.pins, tail, sent);
         Window next = co_await take_prefetched(offset + held);
         const std::size_t text_sent = std::min(sent, before.size());
         const std::size_t body_sent = std::min(sent - text_sent, held);
@@ -238,19 +238,24 @@ inline Async<void> Connection::stop_watching() {
 }
 
 /// Writes all three; `sent` counts on from where it stands.
-inline Async<Connection::Sent> Connection::write(std::string_view before, Bytes body,
+inline Async<Connection::Sent> Connection::write(std::string_view before, const content::Pins& pins,
                                                  std::string_view after, std::size_t& sent) {
-    const std::size_t total = before.size() + body.size() + after.size();
+    std::size_t total = before.size() + after.size();
+    for (const content::PinnedBytes& pin : pins) total += pin.bytes.size();
     while (sent < total) {
         if (dead_ || gone_) co_return Sent::kGone;
-        std::array<asio::const_buffer, 3> buffers{
-            asio::buffer(before), asio::buffer(body.data(), body.size()), asio::buffer(after)};
         std::size_t skip = sent;
-        for (asio::const_buffer& buffer : buffers) {
-            const std::size_t step = std::min(skip, buffer.size());
-            buffer += step;
+        buffers_.clear();
+        const auto add = [&](const void* data, std::size_t size) {
+            const std::size_t step = std::min(skip, size);
             skip -= step;
-        }
+            if (step < size)
+                buffers_.emplace_back(static_cast<const std::byte*>(data) + step, size - step);
+        };
+        add(before.data(), before.size());
+        for (const content::PinnedBytes& pin : pins) add(pin.bytes.data(), pin.bytes.size());
+        add(after.data(), after.size());
+        const std::span<const asio::const_buffer> buffers(buffers_);
         boost::system::error_code error;
         std::size_t n = socket_.write_some(buffers, error);
         if (error == asio::error::would_block || error == asio::error::try_again) {
@@ -303,15 +308,15 @@ inline Async<Window> Connection::fill(std::uint64_t offset, std::size_t bytes) {
     }
     if (dead_) co_return Window();
     core::ObjectReader& reader = *object_.reader;
-    if (reader.read_cached(offset, window.span()) == bytes) co_return window;
-    Result<std::size_t> n = std::size_t{0};
+    if (reader.read_cached(offset, window.size(), window.pins)) co_return window;
+    Result<void> read = done();
     start_on_pool(
-        task_, [&] { n = reader.read(offset, window.span()); }, false);
+        task_, [&] { read = reader.read(offset, window.size(), window.pins); }, false);
     co_await wait_for(task_);
     if (dead_) co_return Window();
-    if (n.ok() && *n == bytes) co_return window;
-    if (!n.ok() && n.error().code() != Errc::kCancelled)
-        log::error("http: a response is cut: {}", n.error().message());
+    if (read.ok()) co_return window;
+    if (read.error().code() != Errc::kCancelled)
+        log::error("http: a response is cut: {}", read.error().message());
     fail("its bytes cannot be read");
     co_return Window();
 }
@@ -323,15 +328,15 @@ inline void Connection::prefetch(std::uint64_t offset, std::size_t bytes) {
     prefetched_.window = state_.budget.try_take(bytes);
     if (!prefetched_.window) return;
     core::ObjectReader& reader = *object_.reader;
-    if (reader.read_cached(offset, prefetched_.window.span()) == bytes) {
+    if (reader.read_cached(offset, bytes, prefetched_.window.pins)) {
         prefetched_.complete = true;
         return;
     }
     start_on_pool(
         task_,
         [this, &reader] {
-            const auto n = reader.read(prefetched_.offset, prefetched_.window.span());
-            prefetched_.complete = n.ok() && *n == prefetched_.window.span().size();
+            Window& window = prefetched_.window;
+            prefetched_.complete = reader.read(prefetched_.offset, window.size(), window.pins).ok();
         },
         false);
 }

@@ -24,55 +24,56 @@ Response failed(const Error& error, const Route& route) {
     return response;
 }
 
-/// Nothing when there is no body to start, or no room: the connection then waits for room.
-Result<Window> read_first(ServerState& state, core::ObjectReader& reader,
-                          const Response& response) {
-    if (response.head_only || response.parts.empty()) return Window();
+/// Room for the first bytes: none when there is no body to start, or no room now. The connection
+/// then waits for room.
+Window first_window(ServerState& state, const Response& response) {
+    if (response.head_only || response.parts.empty()) return {};
     const BodyPart& part = response.parts.front();
-    const auto bytes =
-        static_cast<std::size_t>(std::min<std::uint64_t>(part.length, state.limits.window_bytes));
-    Window window = state.budget.try_take(bytes);
-    if (!window) return Window();
-    RF_TRY(const std::size_t n, reader.read(part.offset, window.span()));
-    if (n < bytes) return Error(Errc::kIo, "an object is shorter than its attributes say");
-    return window;
-}
-
-/// Letting go of a reader may reap a file that was removed meanwhile: a transaction, so it is done
-/// here when the body is short and read already (a playlist; what the socket takes at once).
-bool needs_reader(const Response& response, const Window& first) {
-    if (response.follow_from) return true;
-    if (response.parts.empty()) return false;
-    return response.parts.size() > 1 || first.span().size() < response.parts.front().length ||
-           first.span().size() > limits::http_resumed_window_bytes;
+    return state.budget.try_take(
+        static_cast<std::size_t>(std::min<std::uint64_t>(part.length, state.limits.window_bytes)));
 }
 
 }  // namespace
 
-void ObjectRequest::run(ServerState& state, const RequestHead& head) {
-    auto opened = state.tree.open_object(peer, route.container, route.path);
-    if (!opened) {
-        response = failed(opened.error(), route);
-        response.head_only = head.method == "HEAD";
-        return;
-    }
-    core::ObjectReader& object = **opened;
-    const core::ObjectReader::State now = object.state();
+void ObjectRequest::plan(ServerState& state, const RequestHead& head,
+                         std::shared_ptr<core::ObjectReader> opened) {
+    const core::ObjectReader::State now = opened->state();
     ObjectFacts facts{.name = route.path.back(),
-                      .mime_type = object.mime_type(),
+                      .mime_type = opened->mime_type(),
                       .etag = "",
-                      .modified = object.attributes().modified,
+                      .modified = opened->attributes().modified,
                       .size = now.size,
                       .growing = now.growing};
-    if (!now.growing && !object.etag().none()) facts.etag = object.etag().hex();
+    if (!now.growing && !opened->etag().none()) facts.etag = opened->etag().hex();
     response = respond_with_object(head, facts, state.clock.now());
-    auto window = read_first(state, object, response);
-    if (!window) {
-        response = failed(window.error(), route);
-        return;
+    if (response.head_only || (response.parts.empty() && !response.follow_from)) return;
+    reader = std::move(opened);
+    first = first_window(state, response);
+}
+
+bool ObjectRequest::run_cached(ServerState& state, const RequestHead& head) {
+    auto opened = state.tree.open_object_cached(peer, route.container, route.path);
+    if (opened == nullptr) return false;
+    plan(state, head, std::move(opened));
+    return !first || reader->read_cached(response.parts.front().offset, first.size(), first.pins);
+}
+
+void ObjectRequest::run(ServerState& state, const RequestHead& head) {
+    if (!reader) {
+        auto opened = state.tree.open_object(peer, route.container, route.path);
+        if (!opened) {
+            response = failed(opened.error(), route);
+            response.head_only = head.method == "HEAD";
+            return;
+        }
+        plan(state, head, std::move(opened).value());
+        if (!first) return;
     }
-    first = std::move(window).value();
-    if (!response.head_only && needs_reader(response, first)) reader = std::move(opened).value();
+    auto read = reader->read(response.parts.front().offset, first.size(), first.pins);
+    if (read) return;
+    response = failed(read.error(), route);
+    first.reset();
+    reader.reset();
 }
 
 }  // namespace reelfs::http

@@ -1,8 +1,8 @@
-// GET and HEAD of an object, the part that may block: one job on the pool opens it (names, policy),
-// plans the response, and reads the first window, so that a small object costs one hand-over.
+// GET and HEAD of an object: opens it (names, policy), plans the response, and reads the first
+// window. What is in memory is answered on the connection's own thread; the rest is one job on the
+// pool, so that a small object costs one hand-over.
 //
 // Threads: made and consumed by a connection; run() on a pool thread, while the connection waits.
-// The reader is let go of on a pool thread too.
 #pragma once
 
 #include <memory>
@@ -24,12 +24,18 @@ struct ObjectRequest {
     AnonymousPeer peer;
 
     // Found
-    Response response;
+    Response response = error_response(500, "internal error");
     std::shared_ptr<core::ObjectReader>
         reader;    // null when the response is an error or has no body
     Window first;  // the first bytes of the first part; empty when there was no room for it
 
+    /// Never blocks. False: run() must go on from here.
+    bool run_cached(ServerState& state, const RequestHead& head);
     void run(ServerState& state, const RequestHead& head);
+
+  private:
+    void plan(ServerState& state, const RequestHead& head,
+              std::shared_ptr<core::ObjectReader> opened);
 };
 
 }  // namespace reelfs::http

@@ -8,9 +8,6 @@ namespace reelfs::http {
 
 namespace {
 
-/// Windows of full size kept for reuse, so that large bodies do not map and unmap memory.
-constexpr std::size_t kSpareWindows = 8;
-
 /// splitmix64: spreads a counter over 64 bits, one to one.
 std::uint64_t mixed(std::uint64_t value) {
     value += 0x9E3779B97F4A7C15ull;
@@ -66,7 +63,7 @@ ServerState::ServerState(core::Tree& the_tree, const Clock& the_clock, Metrics& 
       head_object(metrics.operation("http", "HeadObject")),
       other(metrics.operation("http", "other")),
       connections(limits.connections_max),
-      budget(limits.bytes_in_flight_max, limits.window_bytes, kSpareWindows),
+      budget(limits.bytes_in_flight_max),
       pool(limits.pool_threads, limits.pool_queue_max),
       seed_(mixed(static_cast<std::uint64_t>(clock.now().ns))) {}
 

@@ -315,6 +315,14 @@ TEST_F(VolumeTest, AGrowingFileIsFollowedAndCutWhenItsPastChanges) {
     EXPECT_FALSE(finished->etag().none());
 }
 
+std::vector<std::byte> text_of(ObjectReader& reader, std::uint64_t offset, std::size_t length) {
+    content::Pins pins;
+    must(reader.read(offset, length, pins));
+    std::vector<std::byte> bytes;
+    for (const auto& pin : pins) bytes.insert(bytes.end(), pin.bytes.begin(), pin.bytes.end());
+    return bytes;
+}
+
 TEST_F(VolumeTest, AFinishedObjectIsASnapshot) {
     StoreRig rig(random_);
     const NodeId c = rig.container();
@@ -328,11 +336,80 @@ TEST_F(VolumeTest, AFinishedObjectIsASnapshot) {
     must(rig.tree().fsync(*file));
     rig.tree().release(file);
     must(rig.tree().unlink(c, "f"));
-    std::vector<std::byte> out(bytes.size());
-    EXPECT_EQ(must(reader->read(0, out)), bytes.size());
-    EXPECT_EQ(out, bytes);
+    EXPECT_EQ(text_of(*reader, 0, bytes.size()), bytes);
     EXPECT_EQ(rig.tree().open_object({}, "c", {"f"}).error().code(), Errc::kAccessDenied);
     EXPECT_EQ(rig.tree().open_object(local, "c", {"f"}).error().code(), Errc::kNotFound);
+}
+
+// What memory answers must be what the catalog would: after every kind of change of a name or of
+// rights.
+TEST_F(VolumeTest, ObjectsOpenedFromMemoryFollowEveryChange) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container();
+    const AnonymousPeer local{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
+    Tree& tree = rig.tree();
+    const auto set_mode = [&](NodeId node, std::uint32_t mode) {
+        AttributeChange change;
+        change.mode = mode;
+        must(tree.change({}, node, change));
+    };
+    const NodeId folder = must(tree.make_directory({}, c, "d", 0755)).node;
+    const auto cached = [&](const Components& path) {
+        return tree.open_object_cached(local, "c", path);
+    };
+    const auto one = rig.noise(40'000), two = rig.noise(50'000);
+    rig.put(folder, "a", one);
+    rig.put(folder, "b", two);
+    EXPECT_EQ(cached({"d", "a"}), nullptr) << "nothing has been asked for yet";
+    must(tree.open_object(local, "c", {"d", "a"}));
+    must(tree.open_object(local, "c", {"d", "b"}));
+    auto reader = cached({"d", "a"});
+    ASSERT_NE(reader, nullptr);
+    EXPECT_EQ(text_of(*reader, 100, 39'000), std::vector(one.begin() + 100, one.begin() + 39'100));
+    content::Pins pins;
+    EXPECT_TRUE(reader->read_cached(0, 40'000, pins));
+    EXPECT_FALSE(reader->read_cached(0, 40'001, pins));
+    EXPECT_EQ(tree.open_object_cached({}, "c", {"d", "a"}), nullptr);
+
+    must(tree.rename(folder, "b", folder, "a", RenameMode::kReplace));
+    EXPECT_EQ(cached({"d", "b"}), nullptr);
+    auto replaced = must(tree.open_object(local, "c", {"d", "a"}));
+    EXPECT_EQ(text_of(*replaced, 0, 50'000), two);
+    EXPECT_EQ(text_of(*reader, 0, 40'000), one) << "a snapshot stays what it is";
+    ASSERT_NE(cached({"d", "a"}), nullptr);
+    EXPECT_EQ(cached({"d", "a"})->etag().hex(), replaced->etag().hex());
+
+    const NodeId a = replaced->attributes().node;
+    must(tree.set_xattr(a, "user.mime_type", bytes_of("video/x"), XattrMode::kSet));
+    EXPECT_EQ(cached({"d", "a"}), nullptr);
+    EXPECT_EQ(must(tree.open_object(local, "c", {"d", "a"}))->mime_type(), "video/x");
+    EXPECT_EQ(cached({"d", "a"})->mime_type(), "video/x");
+    must(tree.remove_xattr(a, "user.mime_type"));
+    EXPECT_EQ(must(tree.open_object(local, "c", {"d", "a"}))->mime_type(), "");
+
+    set_mode(a, 0640);
+    EXPECT_EQ(cached({"d", "a"}), nullptr);
+    set_mode(a, 0644);
+    EXPECT_NE(cached({"d", "a"}), nullptr);
+    set_mode(folder, 0700);
+    EXPECT_EQ(cached({"d", "a"}), nullptr);
+    set_mode(folder, 0755);
+
+    auto file = must(tree.open(a, {.write = true}));
+    must(tree.write({}, *file, 0, rig.noise(1'000)));
+    EXPECT_EQ(cached({"d", "a"}), nullptr) << "it has bytes that are not committed";
+    must(tree.fsync(*file));
+    tree.release(file);
+    EXPECT_NE(cached({"d", "a"}), nullptr);
+    must(tree.rename(c, "d", c, "e", RenameMode::kReplace));
+    EXPECT_EQ(cached({"d", "a"}), nullptr);
+    must(tree.open_object(local, "c", {"e", "a"}));
+    EXPECT_NE(cached({"e", "a"}), nullptr);
+    must(tree.unlink(folder, "a"));
+    EXPECT_EQ(cached({"e", "a"}), nullptr);
+    must(tree.remove_directory(c, "e"));
+    must(tree.delete_container("c"));
+    EXPECT_EQ(cached({"e", "a"}), nullptr);
 }
 
 // Recovery once took an extent for missing because blocks that had been overwritten, and punched in

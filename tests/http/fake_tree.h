@@ -47,6 +47,7 @@ class FakeObject {
     }
     /// Reads answer only after release_reads().
     void hold_reads() {
+        in_memory = false;  // only what blocks can be held
         MutexLock lock(mutex_);
         held_ = true;
     }
@@ -126,7 +127,7 @@ class FakeReader final : public core::ObjectReader {
         MutexLock lock(object_->mutex_);
         return {object_->content_.size(), object_->growing_, object_->cut_};
     }
-    Result<std::size_t> read(std::uint64_t offset, MutableBytes out) override {
+    Result<void> read(std::uint64_t offset, std::size_t length, content::Pins& out) override {
         MutexLock lock(object_->mutex_);
         ++object_->waiting_reads_;
         object_->changed_.notify_all();
@@ -134,12 +135,12 @@ class FakeReader final : public core::ObjectReader {
         --object_->waiting_reads_;
         if (object_->cut_) return Error(Errc::kCancelled, "cut");
         if (object_->fails_) return Error(Errc::kIo, "the disk is broken");
-        return copy(offset, out);
+        if (!copy(offset, length, out)) return Error(Errc::kIo, "shorter than asked for");
+        return done();
     }
-    std::optional<std::size_t> read_cached(std::uint64_t offset, MutableBytes out) override {
+    bool read_cached(std::uint64_t offset, std::size_t length, content::Pins& out) override {
         MutexLock lock(object_->mutex_);
-        if (!object_->in_memory) return std::nullopt;
-        return copy(offset, out);
+        return object_->in_memory && copy(offset, length, out);
     }
     std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) override {
         MutexLock lock(object_->mutex_);
@@ -154,11 +155,18 @@ class FakeReader final : public core::ObjectReader {
     }
 
   private:
-    std::size_t copy(std::uint64_t offset, MutableBytes out) REQUIRES(object_->mutex_) {
-        if (offset >= object_->content_.size()) return 0;
-        const std::size_t n = std::min<std::size_t>(out.size(), object_->content_.size() - offset);
-        std::memcpy(out.data(), object_->content_.data() + offset, n);
-        return n;
+    /// In two pieces, so that what sends them must join pieces.
+    bool copy(std::uint64_t offset, std::size_t length, content::Pins& out)
+        REQUIRES(object_->mutex_) {
+        if (offset + length > object_->content_.size()) return false;
+        for (const std::size_t step : {length / 3, length - length / 3}) {
+            Buffer piece(step);
+            if (step > 0) std::memcpy(piece.data(), object_->content_.data() + offset, step);
+            offset += step;
+            auto owner = std::make_shared<const Buffer>(std::move(piece));
+            out.push_back({owner, owner->span()});
+        }
+        return true;
     }
 
     std::shared_ptr<FakeObject> object_;
@@ -196,11 +204,19 @@ class FakeTree final : public core::Tree {
         if (!found->second->readable) return Error(Errc::kAccessDenied, "not readable");
         return std::shared_ptr<core::ObjectReader>(std::make_shared<FakeReader>(found->second));
     }
+    std::shared_ptr<core::ObjectReader> open_object_cached(const AnonymousPeer& peer,
+                                                           std::string_view container,
+                                                           const Components& path) override {
+        if (!names_in_memory) return nullptr;
+        auto opened = open_object(peer, container, path);
+        return opened ? *opened : nullptr;
+    }
     std::vector<Gauge> gauges() const override {
         return {{"reelfs_fake_objects", "Objects.", 3, false}};
     }
 
     std::atomic<int> opens{0};
+    std::atomic<bool> names_in_memory{true};
     std::optional<Errc> open_error;
 
     // Not of this door

@@ -135,8 +135,11 @@ TEST_F(ObjectServer, AnObjectOfManyWindowsArrivesWholeFromMemoryAndFromDisk) {
     tree_.put("/live/memory", content);
     tree_.put("/live/disk", content)->in_memory = false;
     RawClient peer = client();
-    EXPECT_TRUE(peer.get("/live/memory").body == content);
-    EXPECT_TRUE(peer.get("/live/disk").body == content);
+    for (const bool names : {true, false}) {
+        tree_.names_in_memory = names;
+        EXPECT_TRUE(peer.get("/live/memory").body == content);
+        EXPECT_TRUE(peer.get("/live/disk").body == content);
+    }
     const Answer part = peer.get("/live/disk", "Range: bytes=9999-1000000\r\n");
     EXPECT_TRUE(part.body == content.substr(9999, 990'002));
     EXPECT_EQ(metric("reelfs_http_body_memory_bytes"), "0");
@@ -244,6 +247,8 @@ TEST_F(ObjectServer, AReadThatFailsBeforeTheHeadIsA500AndLaterAReset) {
     object->in_memory = false;
     object->fail_reads();
     RawClient early = client();
+    EXPECT_EQ(early.get("/live/a").status, 500);
+    tree_.names_in_memory = false;
     EXPECT_EQ(early.get("/live/a").status, 500);
 
     auto later = tree_.put("/live/b", patterned(8'000'000));

@@ -145,6 +145,9 @@ class Catalog {
     virtual Result<void> read(const std::function<Result<void>(Reader&)>& body) = 0;
     virtual Result<void> write(const std::function<Result<void>(Writer&)>& body,
                                const std::function<void()>& publish = {}) = 0;
+    /// Where a name leads, if that is in memory: as of the last commit, without waiting for the
+    /// connection. Nothing says nothing about whether the name exists.
+    virtual std::optional<NodeId> known_entry(NodeId parent, std::string_view name) = 0;
     /// Everything committed before this call is durable on success.
     virtual Result<void> sync() = 0;
     /// Reserves `count` ids, never handed out before, durably; returns the first. From 2 for nodes,

@@ -11,6 +11,7 @@
 
 #include "reelfs/base/result.h"
 #include "reelfs/content/block_cache.h"
+#include "reelfs/content/pins.h"
 #include "reelfs/crypto/secret.h"
 #include "reelfs/model/extent.h"
 #include "reelfs/store/extent_store.h"
@@ -46,8 +47,14 @@ class ExtentReader {
     /// Fills `out` with plaintext from `start`. kCorrupt when a block needed is damaged or missing.
     Result<void> read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
                       Caching caching);
-    /// From the cache only; false when a block is not there.
-    bool read_cached(const PlacedExtent& extent, std::uint64_t start, MutableBytes out);
+    /// Appends [start, start + length) of the plaintext to `pins`, through the cache. On an error
+    /// they are as they were.
+    Result<void> pin(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
+                     Pins& pins);
+    /// From the cache only: never blocks. False when a block is not there; `pins` may have grown
+    /// all the same.
+    bool pin_cached(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
+                    Pins& pins);
 
   private:
     class Session;

@@ -21,6 +21,7 @@
 
 #include "reelfs/base/bytes.h"
 #include "reelfs/base/result.h"
+#include "reelfs/content/pins.h"
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/caller.h"
 #include "reelfs/model/names.h"
@@ -100,7 +101,7 @@ class ChangeListener {
 };
 
 /// What HTTP reads: one version of one file. For a finished file: a snapshot whose bytes never
-/// change while it is held. For a growing one: the file as it grows.
+/// change while it is held. For a growing one: the file as it grows. Letting go of it never blocks.
 class ObjectReader {
   public:
     virtual ~ObjectReader() = default;
@@ -115,11 +116,11 @@ class ObjectReader {
     virtual ETag etag() const = 0;                     // none() while growing
     virtual std::string mime_type() const = 0;         // user.mime_type, or ""
     virtual State state() const = 0;
-    /// Bytes [offset, offset + n) that exist; n < out.size() only at the present end. May block on
-    /// disk. kCancelled once cut.
-    virtual Result<std::size_t> read(std::uint64_t offset, MutableBytes out) = 0;
-    /// Copies from memory only: nothing when any byte is not in memory. Never blocks.
-    virtual std::optional<std::size_t> read_cached(std::uint64_t offset, MutableBytes out) = 0;
+    /// Appends bytes [offset, offset + length), which exist, to `out`. May block on disk.
+    /// kCancelled once cut.
+    virtual Result<void> read(std::uint64_t offset, std::size_t length, content::Pins& out) = 0;
+    /// From memory only, and never blocks: false, and `out` as it was, when a byte is not there.
+    virtual bool read_cached(std::uint64_t offset, std::size_t length, content::Pins& out) = 0;
     /// Calls `wake` once, from any thread, when state().size exceeds `size`, or growing ended, or
     /// it was cut; at once if so already. Dropping the returned token cancels (after the drop has
     /// returned `wake` does not run).
@@ -219,6 +220,10 @@ class Tree {
     virtual Result<std::shared_ptr<ObjectReader>> open_object(const AnonymousPeer& peer,
                                                               std::string_view container,
                                                               const Components& path) = 0;
+    /// The same, from what is in memory, and never blocks. Null says nothing: ask open_object().
+    virtual std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
+                                                             std::string_view container,
+                                                             const Components& path) = 0;
 
     /// At most one listener per door; null takes it away. Called before serving and after.
     virtual void set_change_listener(ChangeListener* listener) = 0;

@@ -39,6 +39,7 @@ inline constexpr std::size_t dirty_bytes_default = 128 * MiB;
 inline constexpr std::size_t block_cache_bytes_default = 160 * MiB;
 inline constexpr std::size_t catalog_cache_bytes_default = 32 * MiB;
 inline constexpr std::size_t node_cache_entries_max = 32'768;
+inline constexpr std::size_t entry_cache_entries_max = 32'768;  // names, of about 150 bytes
 
 // Barriers and checkpoints
 inline constexpr std::int64_t background_barrier_ms = 3'000;
