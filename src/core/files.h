@@ -37,11 +37,9 @@ class Files {
     std::optional<std::size_t> read_cached(Node& node, std::uint64_t offset, MutableBytes out);
     /// From one version of the map, through the block cache: what a snapshot reads. Appends to
     /// `pins`.
-    Result<void> pin_map(const FileMap& map, std::uint64_t offset, std::size_t length,
-                         content::Pins& pins);
+    Result<void> pin_map(const FileMap& map, std::uint64_t offset, std::size_t length, Pins& pins);
     /// Only from the cache; false, and `pins` perhaps longer, when it has not all.
-    bool pin_map_cached(const FileMap& map, std::uint64_t offset, std::size_t length,
-                        content::Pins& pins);
+    bool pin_map_cached(const FileMap& map, std::uint64_t offset, std::size_t length, Pins& pins);
 
     /// Everything written so far is committed (survives kill -9), or the error that lost it.
     Result<void> drain(const std::shared_ptr<Node>& node);

@@ -112,10 +112,10 @@ std::optional<std::size_t> Files::read_cached(Node& node, std::uint64_t offset, 
         map = node.map;
     }
     for (const ByteRange& gap : missing) {
-        content::Pins pins;
+        Pins pins;
         if (!pin_map_cached(*map, gap.offset, gap.length, pins)) return std::nullopt;
         MutableBytes target = out.subspan(gap.offset - offset, gap.length);
-        for (const content::PinnedBytes& pin : pins) {
+        for (const PinnedBytes& pin : pins) {
             std::memcpy(target.data(), pin.bytes.data(), pin.bytes.size());
             target = target.subspan(pin.bytes.size());
         }
@@ -125,7 +125,7 @@ std::optional<std::size_t> Files::read_cached(Node& node, std::uint64_t offset, 
 
 namespace {
 
-void pin_zeros(std::size_t length, content::Pins& pins) {
+void pin_zeros(std::size_t length, Pins& pins) {
     static constexpr std::array<std::byte, 64 * limits::KiB> kZeros{};
     while (length > 0) {
         const std::size_t n = std::min(length, kZeros.size());
@@ -137,7 +137,7 @@ void pin_zeros(std::size_t length, content::Pins& pins) {
 }  // namespace
 
 Result<void> Files::pin_map(const FileMap& map, std::uint64_t offset, std::size_t length,
-                            content::Pins& pins) {
+                            Pins& pins) {
     for (const FileMap::Piece& piece : map.pieces(offset, length)) {
         if (piece.extent)
             RF_CHECK(context_.reader.pin(*piece.extent, piece.start, piece.length, pins));
@@ -148,7 +148,7 @@ Result<void> Files::pin_map(const FileMap& map, std::uint64_t offset, std::size_
 }
 
 bool Files::pin_map_cached(const FileMap& map, std::uint64_t offset, std::size_t length,
-                           content::Pins& pins) {
+                           Pins& pins) {
     for (const FileMap::Piece& piece : map.pieces(offset, length)) {
         if (!piece.extent)
             pin_zeros(piece.length, pins);

@@ -43,7 +43,7 @@ class ObjectReaderImpl final : public ObjectReader {
         return {node_->size, node_->growing, node_->cuts != cuts_ || node_->failed.has_value()};
     }
 
-    Result<void> read(std::uint64_t offset, std::size_t length, content::Pins& out) override {
+    Result<void> read(std::uint64_t offset, std::size_t length, Pins& out) override {
         if (!following_) {
             if (!exists(offset, length)) return beyond();
             return tree_.files_.pin_map(*map_, offset, length, out);
@@ -58,7 +58,7 @@ class ObjectReaderImpl final : public ObjectReader {
         return done();
     }
 
-    bool read_cached(std::uint64_t offset, std::size_t length, content::Pins& out) override {
+    bool read_cached(std::uint64_t offset, std::size_t length, Pins& out) override {
         const std::size_t before = out.size();
         if (!following_) {
             if (exists(offset, length) && tree_.files_.pin_map_cached(*map_, offset, length, out))
@@ -103,7 +103,7 @@ class ObjectReaderImpl final : public ObjectReader {
         return offset <= attributes_.size && length <= attributes_.size - offset;
     }
     static Error beyond() { return Error(Errc::kIo, "an object is shorter than its size says"); }
-    static void append(Buffer copy, content::Pins& out) {
+    static void append(Buffer copy, Pins& out) {
         auto owner = std::make_shared<const Buffer>(std::move(copy));
         out.push_back({owner, owner->span()});
     }

@@ -134,7 +134,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
                           std::string_view after, Window window);
     Async<bool> follow(std::string head, std::uint64_t offset, bool chunked);
     Async<bool> wait_beyond(std::uint64_t offset);
-    Async<Sent> write(std::string_view before, const content::Pins& pins, std::string_view after,
+    Async<Sent> write(std::string_view before, const Pins& pins, std::string_view after,
                       std::size_t& sent);
     Async<Window> fill(std::uint64_t offset, std::size_t bytes);
     void prefetch(std::uint64_t offset, std::size_t bytes);

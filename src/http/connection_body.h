@@ -238,10 +238,10 @@ inline Async<void> Connection::stop_watching() {
 }
 
 /// Writes all three; `sent` counts on from where it stands.
-inline Async<Connection::Sent> Connection::write(std::string_view before, const content::Pins& pins,
+inline Async<Connection::Sent> Connection::write(std::string_view before, const Pins& pins,
                                                  std::string_view after, std::size_t& sent) {
     std::size_t total = before.size() + after.size();
-    for (const content::PinnedBytes& pin : pins) total += pin.bytes.size();
+    for (const PinnedBytes& pin : pins) total += pin.bytes.size();
     while (sent < total) {
         if (dead_ || gone_) co_return Sent::kGone;
         std::size_t skip = sent;
@@ -253,7 +253,7 @@ inline Async<Connection::Sent> Connection::write(std::string_view before, const 
                 buffers_.emplace_back(static_cast<const std::byte*>(data) + step, size - step);
         };
         add(before.data(), before.size());
-        for (const content::PinnedBytes& pin : pins) add(pin.bytes.data(), pin.bytes.size());
+        for (const PinnedBytes& pin : pins) add(pin.bytes.data(), pin.bytes.size());
         add(after.data(), after.size());
         const std::span<const asio::const_buffer> buffers(buffers_);
         boost::system::error_code error;

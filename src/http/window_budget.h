@@ -13,7 +13,7 @@
 #include <functional>
 
 #include "reelfs/base/mutex.h"
-#include "reelfs/content/pins.h"
+#include "reelfs/base/pins.h"
 
 namespace reelfs::http {
 
@@ -30,7 +30,7 @@ class Window {
     explicit operator bool() const { return budget_ != nullptr; }
     /// What it was taken for, and what `pins` holds once it has been filled.
     std::size_t size() const { return size_; }
-    content::Pins pins;
+    Pins pins;
     void reset();
 
   private:

@@ -316,7 +316,7 @@ TEST_F(VolumeTest, AGrowingFileIsFollowedAndCutWhenItsPastChanges) {
 }
 
 std::vector<std::byte> text_of(ObjectReader& reader, std::uint64_t offset, std::size_t length) {
-    content::Pins pins;
+    Pins pins;
     must(reader.read(offset, length, pins));
     std::vector<std::byte> bytes;
     for (const auto& pin : pins) bytes.insert(bytes.end(), pin.bytes.begin(), pin.bytes.end());
@@ -366,7 +366,7 @@ TEST_F(VolumeTest, ObjectsOpenedFromMemoryFollowEveryChange) {
     auto reader = cached({"d", "a"});
     ASSERT_NE(reader, nullptr);
     EXPECT_EQ(text_of(*reader, 100, 39'000), std::vector(one.begin() + 100, one.begin() + 39'100));
-    content::Pins pins;
+    Pins pins;
     EXPECT_TRUE(reader->read_cached(0, 40'000, pins));
     EXPECT_FALSE(reader->read_cached(0, 40'001, pins));
     EXPECT_EQ(tree.open_object_cached({}, "c", {"d", "a"}), nullptr);

@@ -127,7 +127,7 @@ class FakeReader final : public core::ObjectReader {
         MutexLock lock(object_->mutex_);
         return {object_->content_.size(), object_->growing_, object_->cut_};
     }
-    Result<void> read(std::uint64_t offset, std::size_t length, content::Pins& out) override {
+    Result<void> read(std::uint64_t offset, std::size_t length, Pins& out) override {
         MutexLock lock(object_->mutex_);
         ++object_->waiting_reads_;
         object_->changed_.notify_all();
@@ -138,7 +138,7 @@ class FakeReader final : public core::ObjectReader {
         if (!copy(offset, length, out)) return Error(Errc::kIo, "shorter than asked for");
         return done();
     }
-    bool read_cached(std::uint64_t offset, std::size_t length, content::Pins& out) override {
+    bool read_cached(std::uint64_t offset, std::size_t length, Pins& out) override {
         MutexLock lock(object_->mutex_);
         return object_->in_memory && copy(offset, length, out);
     }
@@ -156,8 +156,7 @@ class FakeReader final : public core::ObjectReader {
 
   private:
     /// In two pieces, so that what sends them must join pieces.
-    bool copy(std::uint64_t offset, std::size_t length, content::Pins& out)
-        REQUIRES(object_->mutex_) {
+    bool copy(std::uint64_t offset, std::size_t length, Pins& out) REQUIRES(object_->mutex_) {
         if (offset + length > object_->content_.size()) return false;
         for (const std::size_t step : {length / 3, length - length / 3}) {
             Buffer piece(step);

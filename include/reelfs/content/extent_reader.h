@@ -9,9 +9,9 @@
 #include <memory>
 #include <vector>
 
+#include "reelfs/base/pins.h"
 #include "reelfs/base/result.h"
 #include "reelfs/content/block_cache.h"
-#include "reelfs/content/pins.h"
 #include "reelfs/crypto/secret.h"
 #include "reelfs/model/extent.h"
 #include "reelfs/store/extent_store.h"
@@ -47,8 +47,9 @@ class ExtentReader {
     /// Fills `out` with plaintext from `start`. kCorrupt when a block needed is damaged or missing.
     Result<void> read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
                       Caching caching);
-    /// Appends [start, start + length) of the plaintext to `pins`, through the cache. On an error
-    /// they are as they were.
+    /// Appends [start, start + length) of the plaintext to `pins`, through the cache. A piece
+    /// smaller than half its block is copied, so that what is held is at most twice what was asked
+    /// for. On an error they are as they were.
     Result<void> pin(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
                      Pins& pins);
     /// From the cache only: never blocks. False when a block is not there; `pins` may have grown

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "reelfs/base/bytes.h"
+#include "reelfs/base/pins.h"
 #include "reelfs/base/result.h"
-#include "reelfs/content/pins.h"
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/caller.h"
 #include "reelfs/model/names.h"
@@ -118,9 +118,9 @@ class ObjectReader {
     virtual State state() const = 0;
     /// Appends bytes [offset, offset + length), which exist, to `out`. May block on disk.
     /// kCancelled once cut.
-    virtual Result<void> read(std::uint64_t offset, std::size_t length, content::Pins& out) = 0;
+    virtual Result<void> read(std::uint64_t offset, std::size_t length, Pins& out) = 0;
     /// From memory only, and never blocks: false, and `out` as it was, when a byte is not there.
-    virtual bool read_cached(std::uint64_t offset, std::size_t length, content::Pins& out) = 0;
+    virtual bool read_cached(std::uint64_t offset, std::size_t length, Pins& out) = 0;
     /// Calls `wake` once, from any thread, when state().size exceeds `size`, or growing ended, or
     /// it was cut; at once if so already. Dropping the returned token cancels (after the drop has
     /// returned `wake` does not run).
