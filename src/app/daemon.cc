@@ -324,6 +324,7 @@ void bound_allocator() {
     ::mallopt(M_ARENA_MAX, 4);
     ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     ::mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+    ::mallopt(M_TOP_PAD, 1024 * 1024);  // fewer, larger steps as the caches fill
 }
 }  // namespace
 

@@ -2,15 +2,79 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <cassert>
 #include <new>
+
+#include "reelfs/base/mutex.h"
 
 namespace reelfs {
 
 namespace {
 constexpr std::align_val_t kAlignment{64};
-constexpr std::size_t kMappedFrom = 512 * 1024;
+constexpr std::size_t kMappedFrom = 128 * 1024;
+constexpr std::size_t kMappedStep = 64 * 1024;  // so that sizes that differ little share spares
 constexpr std::string_view kDigits = "0123456789abcdef";
+
+std::size_t mapped_size(std::size_t size) {
+    return (size + kMappedStep - 1) / kMappedStep * kMappedStep;
+}
+
+/// Mapped memory that was freed a moment ago, for the next buffer of the same size: pages that are
+/// mapped already need not be cleared again (a fifth of the time of a sequential write). One of
+/// another size first gives back as much as it takes, so that nothing kept adds to a peak.
+class Spares {
+  public:
+    std::byte* take(std::size_t size) {
+        MutexLock lock(mutex_);
+        for (std::size_t i = count_; i-- > 0;) {
+            if (spares_[i].size != size) continue;
+            std::byte* const found = spares_[i].data;
+            remove(i);
+            return found;
+        }
+        for (std::size_t given_back = 0; given_back < size && count_ > 0;) {
+            given_back += spares_[0].size;
+            ::munmap(spares_[0].data, spares_[0].size);
+            remove(0);
+        }
+        return nullptr;
+    }
+    bool keep(std::byte* data, std::size_t size) {
+        MutexLock lock(mutex_);
+        if (count_ == spares_.size() || bytes_ + size > kBytesMax) return false;
+        spares_[count_++] = {data, size};
+        bytes_ += size;
+        return true;
+    }
+
+  private:
+    static constexpr std::size_t kBytesMax = 64 * 1024 * 1024;
+    struct Spare {
+        std::byte* data;
+        std::size_t size;
+    };
+    void remove(std::size_t at) REQUIRES(mutex_) {
+        bytes_ -= spares_[at].size;
+        for (--count_; at < count_; ++at) spares_[at] = spares_[at + 1];
+    }
+
+    Mutex mutex_;
+    std::array<Spare, 64> spares_ GUARDED_BY(mutex_){};  // oldest first
+    std::size_t count_ GUARDED_BY(mutex_) = 0;
+    std::size_t bytes_ GUARDED_BY(mutex_) = 0;
+};
+
+Spares& spares() {
+    static auto* const spares = new Spares;  // never destroyed: buffers may outlive statics
+    return *spares;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kKeepsSpares = false;  // what is freed must stay freed for it to see a use
+#else
+constexpr bool kKeepsSpares = true;
+#endif
 
 int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -23,9 +87,12 @@ int digit_of(char c) {
 std::byte* Buffer::allocate(std::size_t size) {
     if (size == 0) return nullptr;
     if (size < kMappedFrom) return static_cast<std::byte*>(::operator new(size, kAlignment));
-    // Large ones come from the kernel and go back to it at once, so that memory in use is memory
-    // counted: an allocator would keep them in pools of its own, a thread each. Huge pages make the
-    // first touch cheap.
+    size = mapped_size(size);
+    // Large ones come from the kernel and go back to it at once (but for a few spares), so that
+    // memory in use is memory counted: an allocator would keep them in pools of its own, a thread
+    // each. Huge pages make the first touch cheap.
+    if (kKeepsSpares)
+        if (std::byte* const spare = spares().take(size)) return spare;
     void* memory =
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -36,10 +103,9 @@ std::byte* Buffer::allocate(std::size_t size) {
 Buffer::Buffer(std::size_t size) : data_(allocate(size), Free{size}), size_(size) {}
 
 void Buffer::Free::operator()(std::byte* data) const {
-    if (allocated < kMappedFrom)
-        ::operator delete(data, kAlignment);
-    else
-        ::munmap(data, allocated);
+    if (allocated < kMappedFrom) return ::operator delete(data, kAlignment);
+    const std::size_t size = mapped_size(allocated);
+    if (!kKeepsSpares || !spares().keep(data, size)) ::munmap(data, size);
 }
 
 void Buffer::shrink(std::size_t size) {

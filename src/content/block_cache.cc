@@ -1,12 +1,19 @@
 #include "reelfs/content/block_cache.h"
 
+#include "reelfs/model/limits.h"
+
 namespace reelfs::content {
 
 namespace {
 constexpr std::size_t kItemOverhead = 160;  // list node, index node, control block
 }
 
-BlockCache::BlockCache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / kShards) {}
+BlockCache::BlockCache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / kShards) {
+    for (Shard& shard : shards_) {
+        MutexLock lock(shard.mutex);
+        shard.index.reserve(shard_bytes_max_ >> limits::block_shift_default);
+    }
+}
 
 BlockCache::Block BlockCache::find(const BlockKey& key) {
     Shard& shard = shard_of(key);

@@ -33,7 +33,11 @@ std::optional<core::RenameMode> rename_mode_of(unsigned flags) {
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) noexcept {
     answer(request, Operation::kLookup, [&](Door& door, Reply& reply) {
-        entry(door, reply, door.tree.lookup(door.ids.node_of(parent), name));
+        auto found = door.tree.lookup(door.ids.node_of(parent), name);
+        if (found || found.error().code() != Errc::kNotFound) return entry(door, reply, found);
+        // Known not to be there until somebody makes it: through this mount, or with a notice of
+        // the invalidator, which waits for lookups under way.
+        std::move(reply).entry(no_entry());
     });
 }
 

@@ -95,6 +95,12 @@ fuse_entry_param entry_of(const Door& door, const Attributes& attributes) {
     return entry;
 }
 
+fuse_entry_param no_entry() {
+    fuse_entry_param entry{};
+    entry.entry_timeout = kCacheSeconds;
+    return entry;
+}
+
 core::OpenFlags open_flags_of(int flags) {
     core::OpenFlags out;
     int access = flags & O_ACCMODE;

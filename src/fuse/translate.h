@@ -27,6 +27,8 @@ struct stat stat_of(const NodeIds& ids, const Attributes& attributes);
 /// kCacheSeconds, but never beyond the node's expiry.
 double cache_seconds(const Attributes& attributes, const Clock& clock);
 fuse_entry_param entry_of(const Door& door, const Attributes& attributes);
+/// Says for certain that a name is not there.
+fuse_entry_param no_entry();
 
 /// Saturates at what 64-bit nanoseconds can hold (years 1677 to 2262).
 Timestamp timestamp_of(const timespec& time);

@@ -381,6 +381,10 @@ class FakeTree final : public core::Tree {
     }
     Result<core::ContainerInfo> container(std::string_view) override { return absent(); }
     Result<void> delete_container(std::string_view) override { return absent(); }
+    std::shared_ptr<core::ObjectReader> open_object_cached(const AnonymousPeer&, std::string_view,
+                                                           const Components&) override {
+        return nullptr;
+    }
     Result<std::shared_ptr<core::ObjectReader>> open_object(const AnonymousPeer&, std::string_view,
                                                             const Components&) override {
         return absent();

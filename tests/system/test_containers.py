@@ -56,6 +56,22 @@ def test_one_container_can_be_the_root_of_the_mount(make_store):
     store.umount()
 
 
+def test_a_name_known_to_be_absent_appears_when_another_door_makes_it(make_store):
+    """The kernel keeps that a name is not there; who makes it elsewhere must tell."""
+    store = make_store().mount()
+    assert not os.path.exists(f"{store.path}/later")
+    assert not os.path.exists(f"{store.path}/later")
+    store.cli("container", "create", "later", "--store", store.dir, "--key-file", store.key)
+    assert os.path.isdir(f"{store.path}/later")
+    assert not os.path.exists(f"{store.path}/later/f")
+    write_file(f"{store.path}/later/f", b"x")
+    assert os.path.exists(f"{store.path}/later/f")
+    os.unlink(f"{store.path}/later/f")
+    assert not os.path.exists(f"{store.path}/later/f")
+    store.cli("container", "delete", "later", "--store", store.dir, "--key-file", store.key)
+    assert not os.path.exists(f"{store.path}/later")
+
+
 def test_read_only_mount_refuses_changes(make_store):
     store = make_store().mount()
     write_file(f"{store.container()}/f", b"x")

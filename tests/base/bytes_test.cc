@@ -1,0 +1,78 @@
+// Buffers: what is freed is given back, or kept for the next of its size.
+#include "reelfs/base/bytes.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <fstream>
+
+namespace reelfs {
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+void fill(Buffer& buffer) {
+    std::memset(buffer.data(), 0x5A, buffer.size());
+}
+
+std::size_t resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t size = 0, resident = 0;
+    statm >> size >> resident;
+    return resident * 4096;
+}
+
+TEST(Buffer, OfAnySizeHoldsWhatIsWritten) {
+    for (const std::size_t size : {std::size_t{1}, 4 * kMiB / 1024, kMiB / 8 - 1, kMiB / 8,
+                                   kMiB / 8 + 1, kMiB / 4 + 4'480, 8 * kMiB}) {
+        Buffer one(size), two(size);
+        fill(one);
+        std::memset(two.data(), 0x11, size);
+        EXPECT_EQ(one.span().front(), std::byte{0x5A}) << size;
+        EXPECT_EQ(one.span().back(), std::byte{0x5A}) << size;
+        EXPECT_EQ(two.span().size(), size);
+        one.shrink(size / 2);
+        EXPECT_EQ(one.size(), size / 2);
+    }
+    EXPECT_EQ(Buffer(0).span().size(), 0u);
+}
+
+#ifndef __SANITIZE_ADDRESS__  // where spares are not kept
+TEST(Buffer, OneOfASizeFreedAMomentAgoNeedsNoNewPages) {
+    constexpr std::size_t kSize = 3 * kMiB / 8;  // too small for huge pages
+    {
+        Buffer first(kSize);
+        fill(first);
+    }
+    rusage before{}, after{};
+    ::getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < 100; ++i) {
+        Buffer again(kSize - static_cast<std::size_t>(i));
+        fill(again);
+    }
+    ::getrusage(RUSAGE_SELF, &after);
+    EXPECT_LT(after.ru_minflt - before.ru_minflt, 100) << "each would fault 96 times";
+}
+#endif
+
+TEST(Buffer, WhatIsKeptIsBoundedAndMakesRoomForOthers) {
+    const std::size_t before = resident_bytes();
+    {
+        std::vector<Buffer> many;
+        for (int i = 0; i < 40; ++i) {
+            many.emplace_back(8 * kMiB);
+            fill(many.back());
+        }
+        EXPECT_GT(resident_bytes(), before + 300 * kMiB);
+    }
+    EXPECT_LT(resident_bytes(), before + 80 * kMiB);
+    std::vector<Buffer> others;
+    for (int i = 0; i < 7; ++i) {
+        others.emplace_back(9 * kMiB);
+        fill(others.back());
+    }
+    EXPECT_LT(resident_bytes(), before + 80 * kMiB) << "spares of another size went first";
+}
+
+}  // namespace
+}  // namespace reelfs
