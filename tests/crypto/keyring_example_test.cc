@@ -4,12 +4,11 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 
 #include "crypto/example_keyring.h"
 #include "crypto/recovery_key.h"
 #include "reelfs/crypto/random.h"
+#include "support/manual_page.h"
 
 namespace reelfs::crypto {
 namespace {
@@ -20,46 +19,8 @@ const unsigned char* raw(Bytes bytes) {
     return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
-std::vector<std::string> page_lines() {
-    const char* root = std::getenv("REELFS_SOURCE");
-    EXPECT_NE(root, nullptr) << "run by ctest, or set REELFS_SOURCE to the source tree";
-    std::ifstream page(std::string(root != nullptr ? root : ".") + "/man/reelfs-format.5");
-    EXPECT_TRUE(page.is_open());
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(page, line);) lines.push_back(line);
-    return lines;
-}
-
-std::string without_blanks(std::string_view text) {
-    std::string kept;
-    for (const char c : text)
-        if (c != ' ') kept.push_back(c);
-    return kept;
-}
-
-bool is_dump_line(const std::string& line) {
-    return line.size() >= 8 && line.find_first_not_of("0123456789abcdef ") == std::string::npos;
-}
-
-/// The hex dumps between "Sh KEYRING" and the next section; "*" repeats the line before it.
 std::vector<Block> dumps_under_keyring() {
-    std::vector<Block> dumps;
-    bool inside = false;
-    for (const std::string& line : page_lines()) {
-        if (line.starts_with(".Sh ")) inside = line == ".Sh KEYRING";
-        if (!inside || !is_dump_line(line)) continue;
-        const std::size_t offset = std::stoul(line.substr(0, 8), nullptr, 16);
-        if (offset == 0) dumps.emplace_back();
-        if (dumps.empty()) continue;
-        Block& dump = dumps.back();
-        while (dump.size() < offset) {
-            const Block last(dump.end() - 16, dump.end());
-            dump.insert(dump.end(), last.begin(), last.end());
-        }
-        const auto bytes = from_hex(without_blanks(line.substr(8)));
-        if (bytes) dump.insert(dump.end(), bytes->begin(), bytes->end());
-    }
-    return dumps;
+    return test::dumps_under("reelfs-format.5", "KEYRING");
 }
 
 Block slice(const Block& from, std::size_t offset, std::size_t size) {
@@ -137,7 +98,7 @@ TEST(KeyringExample, ThePagePrintsTheRecoveryKeyAsTheCodeDoes) {
     CountingRandom random;
     random.fill(bytes);
     const std::string printed = recovery_key_from(SecretKey::from(bytes)).text;
-    const auto lines = page_lines();
+    const auto lines = test::page_lines("reelfs-format.5");
     EXPECT_NE(std::find(lines.begin(), lines.end(), printed), lines.end());
 }
 

@@ -12,14 +12,16 @@
 //     32      24    salt: random, drawn for this extent alone
 //     56      4     number of blocks
 //     60      4     zero
-//     64      8     XXH3-64 of everything from 128 to the end, as stored: lets a scrub run without
-//     keys 72      24    sealed: node id (8), file offset (8), plaintext bytes (4), zero (4); read
-//     when a catalog is rebuilt 96      16    tag of the 24 bytes before 112     8     zero 120 8
-//     XXH3-64 of bytes 0 to 119 128     16n   tags, one for each block
-//             ...   zeros up to the body: a multiple of 64 for a body of at most 64 KiB, else of
-//             4,096
-//             ...   blocks, back to back; the last one zero-padded before sealing to a multiple of
-//             256 bytes
+//     64      8     XXH3-64 of all from 128 to the end, as stored: for a scrub without keys
+//     72      24    sealed: node id (8), file offset (8), plaintext bytes (4), zero (4); read when
+//                   a catalog is rebuilt
+//     96      16    tag of the 24 bytes before
+//     112     8     zero
+//     120     8     XXH3-64 of bytes 0 to 119
+//     128     16n   tags, one for each block
+//             ...   zeros up to the body: a multiple of 64 for a body of at most 64 KiB, else 4,096
+//             ...   blocks, back to back; the last one padded with zeros, before it is sealed, to a
+//                   multiple of 256 bytes
 //
 // Subkey: derive(container key, "extent", salt). Nonce: the block number (4 bytes), then zeros; the
 // head's sealed part uses block number 0xFFFFFFFF. Associated data of a block: "RFSB", version,
