@@ -46,7 +46,7 @@ Result<Attributes> TreeImpl::change(const Caller&, NodeId id, const AttributeCha
                 RF_TRY(row, require(w, id));
                 Attributes& a = row.attributes;
                 if (change.mode) {
-                    a.mode = *change.mode & 07777;
+                    RF_CHECK(set_mode(w, row, *change.mode & 07777));
                     row.implicit_folder = false;
                 }
                 if (change.uid) a.uid = *change.uid;

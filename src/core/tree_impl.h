@@ -1,6 +1,6 @@
 // The Tree over catalog and content. One file per family of operations: tree_names.cc,
-// tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_containers.cc,
-// tree_objects.cc.
+// tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_acls.cc,
+// tree_containers.cc, tree_objects.cc.
 //
 // A metadata operation is one catalog transaction: rows are read, checked and written inside it, so
 // operations never see each other half done, and publication to nodes in memory follows in commit
@@ -14,6 +14,7 @@
 #include "core/context.h"
 #include "core/files.h"
 #include "reelfs/core/tree.h"
+#include "reelfs/model/posix_acl.h"
 
 namespace reelfs::core {
 
@@ -80,8 +81,8 @@ class TreeImpl final : public Tree {
 
     Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) override;
     Result<std::vector<std::string>> list_xattrs(NodeId node) override;
-    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
-                           XattrMode mode) override;
+    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, XattrMode mode,
+                           SetGid sgid) override;
     Result<void> remove_xattr(NodeId node, std::string_view name) override;
 
     Result<Space> space() override;
@@ -135,6 +136,16 @@ class TreeImpl final : public Tree {
 
     catalog::NodeRow fresh_row(const Caller& caller, NodeId id, const catalog::NodeRow& parent,
                                NodeType type, std::uint32_t mode) const;
+    /// Inserts a fresh row with the mode and the access control lists that its maker and its parent
+    /// give it.
+    Result<void> insert_child(catalog::Writer& w, const Caller& caller,
+                              const catalog::NodeRow& parent, catalog::NodeRow& row) const;
+    /// Sets `row`'s mode and keeps its access control list in step. The row is the caller's to
+    /// write.
+    Result<void> set_mode(catalog::Writer& w, catalog::NodeRow& row, std::uint32_t mode) const;
+    /// An access control list from outside; `row` is the caller's to write.
+    Result<void> set_acl(catalog::Writer& w, catalog::NodeRow& row, std::string_view name,
+                         Bytes value, SetGid sgid) const;
     Result<void> add_entry(catalog::Writer& w, Changed& changed, catalog::NodeRow parent,
                            std::string_view name, const catalog::NodeRow& child);
     /// `adopted`, if any, gets the new node in memory, before anybody else can see it.

@@ -92,7 +92,7 @@ void want(fuse_conn_info& connection, std::uint64_t capability) {
 
 }  // namespace
 
-void configure_connection(void*, fuse_conn_info* connection) noexcept {
+void configure_connection(void* door, fuse_conn_info* connection) noexcept {
 #if REELFS_PATCH_INIT
     auto set = [&](unsigned capability) { connection->want |= connection->capable & capability; };
     auto unset = [&](unsigned capability) { connection->want &= ~capability; };
@@ -118,6 +118,11 @@ void configure_connection(void*, fuse_conn_info* connection) noexcept {
     unset(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     // HANDLE_KILLPRIV (v1) would promise too much; V2 is the one.
     unset(FUSE_CAP_HANDLE_KILLPRIV);
+    if (static_cast<Door*>(door)->acl) {
+        set(FUSE_CAP_POSIX_ACL);
+        // A default list takes the umask's place, and only the tree knows where there is one.
+        set(FUSE_CAP_DONT_MASK);
+    }
     connection->max_write = limits::fuse_request_bytes_max;
     connection->max_background = kBackgroundMax;
     connection->congestion_threshold = kCongestion;

@@ -2,8 +2,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "fuse/ops.h"
@@ -21,14 +19,6 @@ constexpr std::uint64_t kSpaceUnitBytes = 4096;
 void attributes(const Door& door, Reply& reply, const Result<Attributes>& found) {
     if (!found) return std::move(reply).error(found.error());
     std::move(reply).attributes(stat_of(door.ids, *found), cache_seconds(*found, door.clock));
-}
-
-bool in_group(fuse_req_t request, std::uint32_t gid) {
-    if (fuse_req_ctx(request)->gid == gid) return true;
-    std::array<gid_t, 64> groups{};
-    int known = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
-    auto end = groups.begin() + std::clamp(known, 0, static_cast<int>(groups.size()));
-    return std::find(groups.begin(), end, gid) != end;
 }
 
 /// access(2) by mode bits, as the kernel would with default_permissions.

@@ -49,6 +49,10 @@ class FakeTree final : public core::Tree {
         MutexLock lock(mutex_);
         return last_writer_;
     }
+    std::uint32_t last_umask() {
+        MutexLock lock(mutex_);
+        return last_umask_;
+    }
     core::OpenFlags last_flags() {
         MutexLock lock(mutex_);
         return last_flags_;
@@ -347,8 +351,8 @@ class FakeTree final : public core::Tree {
         for (const auto& [name, value] : found->xattrs) names.push_back(name);
         return names;
     }
-    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
-                           core::XattrMode mode) override {
+    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, core::XattrMode mode,
+                           core::SetGid) override {
         MutexLock lock(mutex_);
         RF_TRY(Node * found, at(node));
         bool there = found->xattrs.find(name) != found->xattrs.end();
@@ -423,6 +427,8 @@ class FakeTree final : public core::Tree {
         RF_TRY(Node * directory, directory_at(parent));
         if (directory->entries.find(name) != directory->entries.end()) return taken();
         NodeId id{next_++};
+        if (type != NodeType::kSymlink) mode &= ~caller.umask;
+        last_umask_ = caller.umask;
         Node& made = add(id, parent, type, mode, caller);
         made.bytes = bytes;
         made.attributes.size = bytes.size();
@@ -445,6 +451,7 @@ class FakeTree final : public core::Tree {
     int meeting_ GUARDED_BY(mutex_) = 0;
     Caller last_writer_ GUARDED_BY(mutex_);
     core::OpenFlags last_flags_ GUARDED_BY(mutex_);
+    std::uint32_t last_umask_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace reelfs::fuse::test

@@ -277,7 +277,8 @@ class FakeTree final : public core::Tree {
     }
     Result<std::vector<std::byte>> get_xattr(NodeId, std::string_view) override { return no(); }
     Result<std::vector<std::string>> list_xattrs(NodeId) override { return no(); }
-    Result<void> set_xattr(NodeId, std::string_view, Bytes, core::XattrMode) override {
+    Result<void> set_xattr(NodeId, std::string_view, Bytes, core::XattrMode,
+                           core::SetGid) override {
         return no();
     }
     Result<void> remove_xattr(NodeId, std::string_view) override { return no(); }

@@ -59,12 +59,15 @@ struct Created {
 
 struct NewNode {
     NodeType type = NodeType::kFile;
-    std::uint32_t mode = 0;    // permission bits; the umask has been applied
+    std::uint32_t mode = 0;    // permission bits as asked for, see Tree: names
     std::uint64_t device = 0;  // device nodes
 };
 
 enum class RenameMode { kReplace, kNoReplace, kExchange };
 enum class XattrMode { kSet, kCreate, kReplace };
+/// What becomes of sgid when a file gets an access control list: Linux takes it away when the
+/// caller is not in the file's group and has no privilege.
+enum class SetGid { kKeep, kClear };
 enum class SeekTo { kData, kHole };
 enum class AllocateMode { kAllocate, kKeepSize, kPunchHole, kZeroRange, kZeroRangeKeepSize };
 
@@ -131,7 +134,8 @@ class Tree {
   public:
     virtual ~Tree() = default;
 
-    // Names
+    // Names. What is made gets the bits asked for, less the caller's umask; or what the parent's
+    // default access control list makes of them, and then the umask counts for nothing.
     virtual Result<Attributes> lookup(NodeId parent, std::string_view name) = 0;
     virtual Result<Attributes> attributes(NodeId node) = 0;
     virtual Result<NodeId> parent_of(NodeId directory) = 0;
@@ -192,11 +196,12 @@ class Tree {
                                              std::uint64_t source_offset, OpenFile& target,
                                              std::uint64_t target_offset, std::uint64_t length) = 0;
 
-    // Extended attributes
+    // Extended attributes. Access control lists (system.posix_acl_*) are kept in step with the
+    // mode: one that says no more than a mode becomes the mode.
     virtual Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) = 0;
     virtual Result<std::vector<std::string>> list_xattrs(NodeId node) = 0;
-    virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
-                                   XattrMode mode) = 0;
+    virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, XattrMode mode,
+                                   SetGid sgid) = 0;
     virtual Result<void> remove_xattr(NodeId node, std::string_view name) = 0;
 
     // The whole
