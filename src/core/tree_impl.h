@@ -72,8 +72,8 @@ class TreeImpl final : public Tree {
     Result<void> flush(OpenFile& file) override;
     Result<void> fsync(OpenFile& file) override;
     void release(std::shared_ptr<OpenFile> file) override;
-    Result<void> allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
-                          std::uint64_t length) override;
+    Result<void> allocate(const Caller& caller, OpenFile& file, AllocateMode mode,
+                          std::uint64_t offset, std::uint64_t length) override;
     Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) override;
     Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
                                      std::uint64_t source_offset, OpenFile& target,
@@ -143,6 +143,10 @@ class TreeImpl final : public Tree {
     /// Sets `row`'s mode and keeps its access control list in step. The row is the caller's to
     /// write.
     Result<void> set_mode(catalog::Writer& w, catalog::NodeRow& row, std::uint32_t mode) const;
+    /// A change that left every byte as it was.
+    Result<void> touch(const std::shared_ptr<Node>& node);
+    /// Before somebody without privilege changes the content: what is written must not give any.
+    Result<void> drop_privileges(const std::shared_ptr<Node>& node);
     /// An access control list from outside; `row` is the caller's to write.
     Result<void> set_acl(catalog::Writer& w, catalog::NodeRow& row, std::string_view name,
                          Bytes value, SetGid sgid) const;

@@ -33,7 +33,10 @@ Result<void> check_name(std::string_view name) {
         return Error(Errc::kRange, "an attribute name has 1 to 255 bytes");
     if (is_acl_name(name)) return done();
     for (std::string_view space : {"user.", "trusted.", "security."})
-        if (name.starts_with(space)) return done();
+        if (name.starts_with(space))
+            return name.size() > space.size()
+                       ? done()
+                       : Error(Errc::kInvalid, "a space of attributes is not a name");
     return Error(Errc::kUnsupported,
                  "attributes are kept in the spaces user, trusted and security, and of system the "
                  "access control lists");

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "fuse/door.h"
+#include "fuse/request_flags.h"
 #include "reelfs/base/fd.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
@@ -59,8 +60,9 @@ __attribute__((format(printf, 2, 0))) void on_message(fuse_log_level level, cons
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* door) {
     ssize_t got = ::read(fd, buffer, size);
     if (got > 0) {
-        static_cast<Door*>(door)->init.saw_request(
-            {static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got)});
+        Bytes request(static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got));
+        static_cast<Door*>(door)->init.saw_request(request);
+        note_request(request);
         return got;
     }
     int number = device_read_error(errno);

@@ -5,7 +5,6 @@
 #include <cerrno>
 
 #include "fuse/ops.h"
-#include "fuse/privileges.h"
 #include "fuse/reply.h"
 #include "fuse/translate.h"
 #include "reelfs/model/limits.h"
@@ -49,12 +48,7 @@ void setattr(fuse_req_t request, fuse_ino_t ino, struct stat* wanted, int to_set
         if (file && !door.files.find(file->fh)) return std::move(reply).error_number(EBADF);
         NodeId node = door.ids.node_of(ino);
         Caller caller = caller_of(request);
-        core::AttributeChange change = change_of(*wanted, to_set);
-        if (change.size) {
-            auto dropped = drop_privileges(door, caller, node);
-            if (!dropped) return std::move(reply).error(dropped.error());
-        }
-        attributes(door, reply, door.tree.change(caller, node, change));
+        attributes(door, reply, door.tree.change(caller, node, change_of(*wanted, to_set)));
     });
 }
 

@@ -76,9 +76,12 @@ void listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) noexcept {
     answer(request, Operation::kListxattr, [&](Door& door, Reply& reply) {
         auto names = door.tree.list_xattrs(door.ids.node_of(ino));
         if (!names) return std::move(reply).error(names.error());
+        const bool privileged = fuse_req_ctx(request)->uid == 0;
         std::string list;  // each name with the NUL that ends it
-        for (const std::string& name : *names)
-            if (!unsupported(door, name)) list.append(name).push_back('\0');
+        for (const std::string& name : *names) {
+            if (unsupported(door, name) || (name.starts_with("trusted.") && !privileged)) continue;
+            list.append(name).push_back('\0');
+        }
         sized(reply, bytes_of(list), size);
     });
 }

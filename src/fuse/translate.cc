@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "fuse/request_flags.h"
+
 namespace reelfs::fuse {
 
 mode_t type_bits(NodeType type) {
@@ -129,8 +131,12 @@ core::AttributeChange change_of(const struct stat& wanted, int to_set) {
 
 Caller caller_of(fuse_req_t request) {
     const fuse_ctx* context = fuse_req_ctx(request);
-    return {context->uid, context->gid, static_cast<std::uint32_t>(context->pid),
-            static_cast<std::uint32_t>(context->umask)};
+    Caller caller{context->uid, context->gid, static_cast<std::uint32_t>(context->pid),
+                  static_cast<std::uint32_t>(context->umask)};
+    const bool told = (door_of(request).init.agreed() & init_flags::kHandleKillprivV2) != 0;
+    const auto drops = told ? noted_request_drops_privileges() : std::nullopt;
+    caller.drops_privileges = drops.value_or(caller.uid != 0);
+    return caller;
 }
 
 bool in_group(fuse_req_t request, std::uint32_t gid) {

@@ -264,7 +264,7 @@ class FakeTree final : public core::Tree {
     Result<void> flush(core::OpenFile&) override { return no(); }
     Result<void> fsync(core::OpenFile&) override { return no(); }
     void release(std::shared_ptr<core::OpenFile>) override {}
-    Result<void> allocate(core::OpenFile&, core::AllocateMode, std::uint64_t,
+    Result<void> allocate(const Caller&, core::OpenFile&, core::AllocateMode, std::uint64_t,
                           std::uint64_t) override {
         return no();
     }

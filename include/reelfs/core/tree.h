@@ -37,7 +37,8 @@ struct OpenFlags {
     bool write = false;
     bool append = false;
     bool truncate = false;
-    bool sync = false;  // O_SYNC or O_DSYNC: every write is an fsync
+    bool sync = false;              // O_SYNC or O_DSYNC: every write is an fsync
+    bool drops_privileges = false;  // with truncate; as Caller's
 };
 
 /// What to change; absent means keep. Times: a value, or now.
@@ -189,8 +190,8 @@ class Tree {
     virtual Result<void> fsync(OpenFile& file) = 0;
     /// The last reference is gone. The handle must not be used after.
     virtual void release(std::shared_ptr<OpenFile> file) = 0;
-    virtual Result<void> allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
-                                  std::uint64_t length) = 0;
+    virtual Result<void> allocate(const Caller& caller, OpenFile& file, AllocateMode mode,
+                                  std::uint64_t offset, std::uint64_t length) = 0;
     virtual Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) = 0;
     virtual Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
                                              std::uint64_t source_offset, OpenFile& target,
@@ -201,7 +202,7 @@ class Tree {
     virtual Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) = 0;
     virtual Result<std::vector<std::string>> list_xattrs(NodeId node) = 0;
     virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, XattrMode mode,
-                                   SetGid sgid) = 0;
+                                   SetGid sgid = SetGid::kKeep) = 0;
     virtual Result<void> remove_xattr(NodeId node, std::string_view name) = 0;
 
     // The whole
