@@ -1,6 +1,4 @@
 // Tree: attributes. stat, chmod, chown, utimens, truncate by path.
-#include <sys/stat.h>
-
 #include "core/tree_impl.h"
 
 namespace reelfs::core {
@@ -23,7 +21,8 @@ Result<Attributes> TreeImpl::attributes(NodeId id) {
     return live(row);
 }
 
-Result<Attributes> TreeImpl::change(const Caller&, NodeId id, const AttributeChange& change) {
+Result<Attributes> TreeImpl::change(const Caller& caller, NodeId id,
+                                    const AttributeChange& change) {
     if (change.size) {
         RF_TRY(auto node, load(id));
         {
@@ -32,6 +31,7 @@ Result<Attributes> TreeImpl::change(const Caller&, NodeId id, const AttributeCha
                 return Error(Errc::kIsDirectory, "a directory has no length to set");
             if (!node->row.attributes.is_file()) return Error(Errc::kInvalid, "not a regular file");
         }
+        if (caller.drops_privileges) RF_CHECK(drop_privileges(node));
         RF_CHECK(files_.truncate(node, *change.size));
     }
     const bool others = change.mode || change.uid || change.gid || change.accessed ||
@@ -46,15 +46,14 @@ Result<Attributes> TreeImpl::change(const Caller&, NodeId id, const AttributeCha
                 RF_TRY(row, require(w, id));
                 Attributes& a = row.attributes;
                 if (change.mode) {
-                    a.mode = *change.mode & 07777;
+                    RF_CHECK(set_mode(w, row, *change.mode & 07777));
                     row.implicit_folder = false;
                 }
                 if (change.uid) a.uid = *change.uid;
                 if (change.gid) a.gid = *change.gid;
                 if ((change.uid || change.gid) && !change.mode && !a.is_directory()) {
                     // A new owner does not inherit the right to become somebody (chown(2)).
-                    a.mode &= ~std::uint32_t{S_ISUID};
-                    if (a.mode & S_IXGRP) a.mode &= ~std::uint32_t{S_ISGID};
+                    a.mode = without_privileges(a.mode);
                 }
                 if (change.accessed_now) a.accessed = now;
                 if (change.accessed) a.accessed = *change.accessed;

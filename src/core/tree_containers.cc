@@ -67,7 +67,7 @@ Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::stri
             NodeRow row =
                 fresh_row(caller, container.root, root, NodeType::kDirectory, options.mode);
             row.attributes.container = container.container;
-            RF_CHECK(w.insert_node(row));
+            RF_CHECK(insert_child(w, caller, root, row));
             RF_CHECK(w.insert_container(container));
             return add_entry(w, changed, root, name, row);
         },

@@ -36,7 +36,9 @@ Result<std::shared_ptr<OpenFile>> TreeImpl::open(NodeId id, OpenFlags flags) {
     open_files_.fetch_add(1, std::memory_order_relaxed);
     auto file = std::make_shared<OpenFile>(node, flags);
     if (flags.truncate && flags.write) {
-        if (auto truncated = files_.truncate(node, 0); !truncated) {
+        auto truncated = flags.drops_privileges ? drop_privileges(node) : done();
+        if (truncated) truncated = files_.truncate(node, 0);
+        if (!truncated) {
             release(file);
             return std::move(truncated).error();
         }
@@ -73,24 +75,8 @@ Result<std::size_t> TreeImpl::read(OpenFile& file, std::uint64_t offset, Mutable
 Result<void> TreeImpl::write(const Caller& caller, OpenFile& file, std::uint64_t offset,
                              Bytes bytes) {
     if (!file.flags.write) return Error(Errc::kBadHandle, "not opened for writing");
+    if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node));
     RF_CHECK(files_.write(file.node, offset, bytes));
-    bool privileged = false;
-    if (caller.uid != 0) {
-        MutexLock lock(file.node->mutex);
-        const std::uint32_t mode = file.node->row.attributes.mode;
-        privileged = (mode & S_ISUID) || ((mode & S_ISGID) && (mode & S_IXGRP));
-    }
-    if (privileged) {
-        // Written by somebody without privilege: it must not give any (write(2), KILLPRIV_V2).
-        RF_CHECK(transact(Effect::kAdds, [&](catalog::Writer& w, Changed& changed) -> Result<void> {
-            RF_TRY(auto row, require(w, file.node->id));
-            row.attributes.mode &= ~std::uint32_t{S_ISUID};
-            if (row.attributes.mode & S_IXGRP) row.attributes.mode &= ~std::uint32_t{S_ISGID};
-            RF_CHECK(w.update_node(row));
-            changed.push_back(row);
-            return done();
-        }));
-    }
     return file.flags.sync ? files_.fsync(file.node) : done();
 }
 
@@ -163,8 +149,40 @@ void TreeImpl::drop_reader(const std::shared_ptr<Node>& node, bool follower) {
     if (orphan) reap_later(node->id);
 }
 
-Result<void> TreeImpl::allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
-                                std::uint64_t length) {
+Result<void> TreeImpl::drop_privileges(const std::shared_ptr<Node>& node) {
+    {
+        MutexLock lock(node->mutex);
+        const std::uint32_t mode = node->row.attributes.mode;
+        if (without_privileges(mode) == mode) return done();
+    }
+    return transact(Effect::kAdds, [&](catalog::Writer& w, Changed& changed) -> Result<void> {
+        RF_TRY(auto row, require(w, node->id));
+        row.attributes.mode = without_privileges(row.attributes.mode);
+        row.attributes.changed = context_.clock.now();
+        RF_CHECK(w.update_node(row));
+        changed.push_back(row);
+        return done();
+    });
+}
+
+Result<void> TreeImpl::touch(const std::shared_ptr<Node>& node) {
+    return transact(
+        Effect::kAdds,
+        [&](catalog::Writer& w, Changed& changed) -> Result<void> {
+            RF_TRY(auto row, require(w, node->id));
+            row.attributes.modified = row.attributes.changed = context_.clock.now();
+            RF_CHECK(w.update_node(row));
+            changed.push_back(row);
+            return done();
+        },
+        [&] {
+            MutexLock lock(node->mutex);
+            if (node->written_at) node->written_at = node->row.attributes.modified;
+        });
+}
+
+Result<void> TreeImpl::allocate(const Caller& caller, OpenFile& file, AllocateMode mode,
+                                std::uint64_t offset, std::uint64_t length) {
     if (!file.flags.write) return Error(Errc::kBadHandle, "not opened for writing");
     if (length == 0) return Error(Errc::kInvalid, "nothing to allocate");
     if (offset + length < offset || offset + length > limits::file_bytes_max)
@@ -174,14 +192,18 @@ Result<void> TreeImpl::allocate(OpenFile& file, AllocateMode mode, std::uint64_t
         return file.node->size;
     };
     const auto extend = [&]() -> Result<void> {
-        return offset + length > size_now() ? files_.truncate(file.node, offset + length) : done();
+        return offset + length > size_now() ? files_.truncate(file.node, offset + length)
+                                            : touch(file.node);
     };
+    RF_CHECK(context_.check_writable());
+    if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node));
     switch (mode) {
         case AllocateMode::kAllocate:
             RF_CHECK(context_.space.check_room(length));
             return extend();
         case AllocateMode::kKeepSize:
-            return context_.space.check_room(length);
+            RF_CHECK(context_.space.check_room(length));
+            return touch(file.node);
         case AllocateMode::kPunchHole:
         case AllocateMode::kZeroRangeKeepSize:
             return files_.punch(file.node, offset, length);

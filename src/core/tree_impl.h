@@ -1,6 +1,6 @@
 // The Tree over catalog and content. One file per family of operations: tree_names.cc,
-// tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_containers.cc,
-// tree_objects.cc.
+// tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_acls.cc,
+// tree_containers.cc, tree_objects.cc.
 //
 // A metadata operation is one catalog transaction: rows are read, checked and written inside it, so
 // operations never see each other half done, and publication to nodes in memory follows in commit
@@ -14,6 +14,7 @@
 #include "core/context.h"
 #include "core/files.h"
 #include "reelfs/core/tree.h"
+#include "reelfs/model/posix_acl.h"
 
 namespace reelfs::core {
 
@@ -71,8 +72,8 @@ class TreeImpl final : public Tree {
     Result<void> flush(OpenFile& file) override;
     Result<void> fsync(OpenFile& file) override;
     void release(std::shared_ptr<OpenFile> file) override;
-    Result<void> allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
-                          std::uint64_t length) override;
+    Result<void> allocate(const Caller& caller, OpenFile& file, AllocateMode mode,
+                          std::uint64_t offset, std::uint64_t length) override;
     Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) override;
     Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
                                      std::uint64_t source_offset, OpenFile& target,
@@ -80,8 +81,8 @@ class TreeImpl final : public Tree {
 
     Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) override;
     Result<std::vector<std::string>> list_xattrs(NodeId node) override;
-    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
-                           XattrMode mode) override;
+    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, XattrMode mode,
+                           SetGid sgid) override;
     Result<void> remove_xattr(NodeId node, std::string_view name) override;
 
     Result<Space> space() override;
@@ -135,6 +136,20 @@ class TreeImpl final : public Tree {
 
     catalog::NodeRow fresh_row(const Caller& caller, NodeId id, const catalog::NodeRow& parent,
                                NodeType type, std::uint32_t mode) const;
+    /// Inserts a fresh row with the mode and the access control lists that its maker and its parent
+    /// give it.
+    Result<void> insert_child(catalog::Writer& w, const Caller& caller,
+                              const catalog::NodeRow& parent, catalog::NodeRow& row) const;
+    /// Sets `row`'s mode and keeps its access control list in step. The row is the caller's to
+    /// write.
+    Result<void> set_mode(catalog::Writer& w, catalog::NodeRow& row, std::uint32_t mode) const;
+    /// A change that left every byte as it was.
+    Result<void> touch(const std::shared_ptr<Node>& node);
+    /// Before somebody without privilege changes the content: what is written must not give any.
+    Result<void> drop_privileges(const std::shared_ptr<Node>& node);
+    /// An access control list from outside; `row` is the caller's to write.
+    Result<void> set_acl(catalog::Writer& w, catalog::NodeRow& row, std::string_view name,
+                         Bytes value, SetGid sgid) const;
     Result<void> add_entry(catalog::Writer& w, Changed& changed, catalog::NodeRow parent,
                            std::string_view name, const catalog::NodeRow& child);
     /// `adopted`, if any, gets the new node in memory, before anybody else can see it.

@@ -175,7 +175,7 @@ Result<Attributes> TreeImpl::make(
             row.attributes.device = what.device;
             row.symlink_target = symlink_target;
             if (what.type == NodeType::kSymlink) row.attributes.size = symlink_target.size();
-            RF_CHECK(w.insert_node(row));
+            RF_CHECK(insert_child(w, caller, parent_row, row));
             return add_entry(w, changed, parent_row, name, row);
         },
         [&] {

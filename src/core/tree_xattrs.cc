@@ -31,10 +31,15 @@ bool header_safe(Bytes value) {
 Result<void> check_name(std::string_view name) {
     if (name.empty() || name.size() > limits::xattr_name_bytes_max)
         return Error(Errc::kRange, "an attribute name has 1 to 255 bytes");
+    if (is_acl_name(name)) return done();
     for (std::string_view space : {"user.", "trusted.", "security."})
-        if (name.starts_with(space)) return done();
+        if (name.starts_with(space))
+            return name.size() > space.size()
+                       ? done()
+                       : Error(Errc::kInvalid, "a space of attributes is not a name");
     return Error(Errc::kUnsupported,
-                 "attributes are kept in the spaces user, trusted and security");
+                 "attributes are kept in the spaces user, trusted and security, and of system the "
+                 "access control lists");
 }
 
 }  // namespace
@@ -72,7 +77,8 @@ Result<std::vector<std::string>> TreeImpl::list_xattrs(NodeId id) {
     return names;
 }
 
-Result<void> TreeImpl::set_xattr(NodeId id, std::string_view name, Bytes value, XattrMode mode) {
+Result<void> TreeImpl::set_xattr(NodeId id, std::string_view name, Bytes value, XattrMode mode,
+                                 SetGid sgid) {
     RF_CHECK(check_name(name));
     if (name.starts_with(kOurs))
         return Error(Errc::kNotPermitted, "user.reelfs attributes are read-only");
@@ -96,8 +102,12 @@ Result<void> TreeImpl::set_xattr(NodeId id, std::string_view name, Bytes value, 
         for (const std::string& other : names) list_bytes += other == name ? 0 : other.size() + 1;
         if (list_bytes > limits::xattr_list_bytes_max)
             return Error(Errc::kNoSpace, "too many attributes on one file");
-        RF_CHECK(w.set_xattr(id, name, value));
-        row.has_xattrs = true;
+        if (is_acl_name(name)) {
+            RF_CHECK(set_acl(w, row, name, value, sgid));
+        } else {
+            RF_CHECK(w.set_xattr(id, name, value));
+            row.has_xattrs = true;
+        }
         row.attributes.changed = context_.clock.now();
         RF_CHECK(w.update_node(row));
         changed.push_back(row);
@@ -111,6 +121,11 @@ Result<void> TreeImpl::remove_xattr(NodeId id, std::string_view name) {
         return Error(Errc::kNotPermitted, "user.reelfs attributes are read-only");
     return transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(auto row, require(w, id));
+        if (is_acl_name(name)) {
+            // A file always has a list, if only its mode: without more there is nothing to do.
+            RF_TRY(auto present, w.xattr(id, name));
+            if (!present) return done();
+        }
         RF_CHECK(w.delete_xattr(id, name));
         RF_TRY(auto names, w.xattr_names(id));
         row.has_xattrs = !names.empty();

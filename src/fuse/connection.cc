@@ -14,6 +14,7 @@
 #include <string>
 
 #include "fuse/door.h"
+#include "fuse/request_flags.h"
 #include "reelfs/base/fd.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
@@ -59,8 +60,9 @@ __attribute__((format(printf, 2, 0))) void on_message(fuse_log_level level, cons
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* door) {
     ssize_t got = ::read(fd, buffer, size);
     if (got > 0) {
-        static_cast<Door*>(door)->init.saw_request(
-            {static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got)});
+        Bytes request(static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got));
+        static_cast<Door*>(door)->init.saw_request(request);
+        note_request(request);
         return got;
     }
     int number = device_read_error(errno);
@@ -92,7 +94,7 @@ void want(fuse_conn_info& connection, std::uint64_t capability) {
 
 }  // namespace
 
-void configure_connection(void*, fuse_conn_info* connection) noexcept {
+void configure_connection(void* door, fuse_conn_info* connection) noexcept {
 #if REELFS_PATCH_INIT
     auto set = [&](unsigned capability) { connection->want |= connection->capable & capability; };
     auto unset = [&](unsigned capability) { connection->want &= ~capability; };
@@ -118,6 +120,11 @@ void configure_connection(void*, fuse_conn_info* connection) noexcept {
     unset(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     // HANDLE_KILLPRIV (v1) would promise too much; V2 is the one.
     unset(FUSE_CAP_HANDLE_KILLPRIV);
+    if (static_cast<Door*>(door)->acl) {
+        set(FUSE_CAP_POSIX_ACL);
+        // A default list takes the umask's place, and only the tree knows where there is one.
+        set(FUSE_CAP_DONT_MASK);
+    }
     connection->max_write = limits::fuse_request_bytes_max;
     connection->max_background = kBackgroundMax;
     connection->congestion_threshold = kCongestion;

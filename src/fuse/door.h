@@ -12,15 +12,17 @@
 #include "fuse/operation.h"
 #include "reelfs/base/clock.h"
 #include "reelfs/core/tree.h"
+#include "reelfs/fuse/mount.h"
 
 namespace reelfs::fuse {
 
 struct Door {
-    Door(core::Tree& served, const Clock& now, Metrics& metrics, NodeId root)
-        : tree(served), clock(now), ids(root), meters(metrics) {}
+    Door(core::Tree& served, const Clock& now, Metrics& metrics, const MountOptions& options)
+        : tree(served), clock(now), acl(options.acl), ids(options.root), meters(metrics) {}
 
     core::Tree& tree;
     const Clock& clock;
+    const bool acl;  // access control lists are spoken of
     const NodeIds ids;
     const Meters meters;
     HandleTable<core::OpenFile> files;

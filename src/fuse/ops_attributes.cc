@@ -2,12 +2,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "fuse/ops.h"
-#include "fuse/privileges.h"
 #include "fuse/reply.h"
 #include "fuse/translate.h"
 #include "reelfs/model/limits.h"
@@ -21,14 +18,6 @@ constexpr std::uint64_t kSpaceUnitBytes = 4096;
 void attributes(const Door& door, Reply& reply, const Result<Attributes>& found) {
     if (!found) return std::move(reply).error(found.error());
     std::move(reply).attributes(stat_of(door.ids, *found), cache_seconds(*found, door.clock));
-}
-
-bool in_group(fuse_req_t request, std::uint32_t gid) {
-    if (fuse_req_ctx(request)->gid == gid) return true;
-    std::array<gid_t, 64> groups{};
-    int known = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
-    auto end = groups.begin() + std::clamp(known, 0, static_cast<int>(groups.size()));
-    return std::find(groups.begin(), end, gid) != end;
 }
 
 /// access(2) by mode bits, as the kernel would with default_permissions.
@@ -59,12 +48,7 @@ void setattr(fuse_req_t request, fuse_ino_t ino, struct stat* wanted, int to_set
         if (file && !door.files.find(file->fh)) return std::move(reply).error_number(EBADF);
         NodeId node = door.ids.node_of(ino);
         Caller caller = caller_of(request);
-        core::AttributeChange change = change_of(*wanted, to_set);
-        if (change.size) {
-            auto dropped = drop_privileges(door, caller, node);
-            if (!dropped) return std::move(reply).error(dropped.error());
-        }
-        attributes(door, reply, door.tree.change(caller, node, change));
+        attributes(door, reply, door.tree.change(caller, node, change_of(*wanted, to_set)));
     });
 }
 

@@ -8,7 +8,6 @@
 #include <cerrno>
 
 #include "fuse/ops.h"
-#include "fuse/privileges.h"
 #include "fuse/reply.h"
 #include "fuse/translate.h"
 #include "reelfs/base/log.h"
@@ -88,12 +87,9 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
 
 void open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* file) noexcept {
     answer(request, Operation::kOpen, [&](Door& door, Reply& reply) {
-        NodeId node = door.ids.node_of(ino);
-        if (file->flags & O_TRUNC) {
-            auto dropped = drop_privileges(door, caller_of(request), node);
-            if (!dropped) return std::move(reply).error(dropped.error());
-        }
-        auto opened = door.tree.open(node, open_flags_of(file->flags));
+        core::OpenFlags flags = open_flags_of(file->flags);
+        flags.drops_privileges = flags.truncate && caller_of(request).drops_privileges;
+        auto opened = door.tree.open(door.ids.node_of(ino), flags);
         if (!opened) return std::move(reply).error(opened.error());
         if (!keep(door, *std::move(opened), *file)) return std::move(reply).error_number(ENFILE);
         if (!std::move(reply).opened(*file)) give_back(door, file->fh);
@@ -152,7 +148,7 @@ void release(fuse_req_t request, fuse_ino_t, fuse_file_info* file) noexcept {
     });
 }
 
-void fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length,
+void fallocate(fuse_req_t request, fuse_ino_t, int mode, off_t offset, off_t length,
                fuse_file_info* file) noexcept {
     answer(request, Operation::kFallocate, [&](Door& door, Reply& reply) {
         auto opened = door.files.find(file->fh);
@@ -160,10 +156,9 @@ void fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t
         auto how = allocate_mode_of(mode);
         if (!how) return std::move(reply).error_number(EOPNOTSUPP);
         if (offset < 0 || length <= 0) return std::move(reply).error_number(EINVAL);
-        auto dropped = drop_privileges(door, caller_of(request), door.ids.node_of(ino));
-        if (!dropped) return std::move(reply).error(dropped.error());
-        std::move(reply).result(door.tree.allocate(
-            *opened, *how, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length)));
+        std::move(reply).result(door.tree.allocate(caller_of(request), *opened, *how,
+                                                   static_cast<std::uint64_t>(offset),
+                                                   static_cast<std::uint64_t>(length)));
     });
 }
 

@@ -1,5 +1,6 @@
 #include "fuse/session.h"
 
+#include <linux/fuse.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -46,11 +47,9 @@ bool is_alive(fuse_session* session) {
     return ::poll(&device, 1, 0) == 0;
 }
 
+constexpr std::uint64_t kAclFlags = FUSE_POSIX_ACL | FUSE_DONT_MASK;
+
 Result<void> check(const MountOptions& options) {
-    if (options.acl) {
-        return Error(Errc::kUnsupported,
-                     "-o acl is not available in this version; mount without it");
-    }
     bool as_root = geteuid() == 0;
     RF_CHECK(check_mountpoint(options.mountpoint));
     RF_CHECK(check_device(as_root));
@@ -69,7 +68,7 @@ void Session::Notifier::forget_node(std::uint64_t ino) {
 
 Session::Session(core::Tree& tree, const Clock& clock, Metrics& metrics,
                  const MountOptions& options)
-    : door_(tree, clock, metrics, options.root), threads_(std::max(options.threads, 1u)) {}
+    : door_(tree, clock, metrics, options), threads_(std::max(options.threads, 1u)) {}
 
 Result<std::unique_ptr<Session>> Session::start(core::Tree& tree, const Clock& clock,
                                                 Metrics& metrics, const MountOptions& options) {
@@ -102,6 +101,11 @@ Result<void> Session::open(const MountOptions& options) {
     }
     auto agreed = exchange_init();
     if (!agreed) return Error(Errc::kIo, "mount " + path + ": " + messages.text_or("no INIT"));
+    if (options.acl && (door_.init.agreed() & kAclFlags) != kAclFlags) {
+        return Error(Errc::kUnsupported, "mount " + path +
+                                             ": this kernel's FUSE knows no access control lists; "
+                                             "mount without -o acl");
+    }
     mounted_->raise_readahead();
     return done();
 }

@@ -3,7 +3,11 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <vector>
+
+#include "fuse/request_flags.h"
 
 namespace reelfs::fuse {
 
@@ -133,8 +137,26 @@ core::AttributeChange change_of(const struct stat& wanted, int to_set) {
 
 Caller caller_of(fuse_req_t request) {
     const fuse_ctx* context = fuse_req_ctx(request);
-    return {context->uid, context->gid, static_cast<std::uint32_t>(context->pid),
-            static_cast<std::uint32_t>(context->umask)};
+    Caller caller{context->uid, context->gid, static_cast<std::uint32_t>(context->pid),
+                  static_cast<std::uint32_t>(context->umask)};
+    const bool told = (door_of(request).init.agreed() & init_flags::kHandleKillprivV2) != 0;
+    const auto drops = told ? noted_request_drops_privileges() : std::nullopt;
+    caller.drops_privileges = drops.value_or(caller.uid != 0);
+    return caller;
+}
+
+bool in_group(fuse_req_t request, std::uint32_t gid) {
+    if (fuse_req_ctx(request)->gid == gid) return true;
+    std::array<gid_t, 64> some{};
+    int known = fuse_req_getgroups(request, static_cast<int>(some.size()), some.data());
+    if (known <= static_cast<int>(some.size())) {
+        auto end = some.begin() + std::max(known, 0);
+        return std::find(some.begin(), end, gid) != end;
+    }
+    std::vector<gid_t> all(static_cast<std::size_t>(known));
+    known = fuse_req_getgroups(request, static_cast<int>(all.size()), all.data());
+    auto end = all.begin() + std::clamp(known, 0, static_cast<int>(all.size()));
+    return std::find(all.begin(), end, gid) != end;
 }
 
 }  // namespace reelfs::fuse

@@ -1,4 +1,5 @@
-// Values between the tree and the kernel: attributes, timeouts, times, flags, callers. Pure.
+// Values between the tree and the kernel: attributes, timeouts, times, flags, callers. Pure but for
+// what is said otherwise.
 #pragma once
 
 #include <sys/stat.h>
@@ -36,6 +37,9 @@ timespec timespec_of(Timestamp time);
 
 core::OpenFlags open_flags_of(int flags);
 core::AttributeChange change_of(const struct stat& wanted, int to_set);
+/// Whether it drops privileges: as the kernel says where it does, else all but root do.
 Caller caller_of(fuse_req_t request);
+/// Is `gid` the caller's group or one of its supplementary groups? Reads a file of /proc for those.
+bool in_group(fuse_req_t request, std::uint32_t gid);
 
 }  // namespace reelfs::fuse

@@ -532,7 +532,8 @@ TEST_F(VolumeTest, RandomWorkAgreesWithAModelThroughKillsAndReopens) {
             case 7: {
                 const std::size_t offset = random_.below(bytes.size() + 1),
                                   length = 1 + random_.below(50'000);
-                must(rig.tree().allocate(*open[name], AllocateMode::kPunchHole, offset, length));
+                must(
+                    rig.tree().allocate({}, *open[name], AllocateMode::kPunchHole, offset, length));
                 for (std::size_t i = offset; i < std::min(bytes.size(), offset + length); ++i)
                     bytes[i] = std::byte{0};
                 break;

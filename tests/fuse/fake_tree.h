@@ -49,6 +49,10 @@ class FakeTree final : public core::Tree {
         MutexLock lock(mutex_);
         return last_writer_;
     }
+    std::uint32_t last_umask() {
+        MutexLock lock(mutex_);
+        return last_umask_;
+    }
     core::OpenFlags last_flags() {
         MutexLock lock(mutex_);
         return last_flags_;
@@ -212,7 +216,7 @@ class FakeTree final : public core::Tree {
         if (change.size) {
             found->bytes.resize(*change.size);
             now.size = *change.size;
-            if (caller.uid != 0) now.mode &= 01777u;
+            if (caller.drops_privileges) drop_privileges(now);
         }
         if (change.accessed) now.accessed = *change.accessed;
         if (change.modified) now.modified = *change.modified;
@@ -255,6 +259,7 @@ class FakeTree final : public core::Tree {
             found->bytes.clear();
             found->attributes.size = 0;
         }
+        if (flags.truncate && flags.drops_privileges) drop_privileges(found->attributes);
         last_flags_ = flags;
         ++found->opened;
         open_files.fetch_add(1);
@@ -282,7 +287,7 @@ class FakeTree final : public core::Tree {
         if (target.bytes.size() < offset + bytes.size()) target.bytes.resize(offset + bytes.size());
         std::memcpy(target.bytes.data() + offset, bytes.data(), bytes.size());
         target.attributes.size = target.bytes.size();
-        if (caller.uid != 0) target.attributes.mode &= 01777u;
+        if (caller.drops_privileges) drop_privileges(target.attributes);
         last_writer_ = caller;
         return done();
     }
@@ -297,10 +302,11 @@ class FakeTree final : public core::Tree {
             nodes_.erase(released.attributes.node);
         }
     }
-    Result<void> allocate(core::OpenFile& file, core::AllocateMode mode, std::uint64_t offset,
-                          std::uint64_t length) override {
+    Result<void> allocate(const Caller& caller, core::OpenFile& file, core::AllocateMode mode,
+                          std::uint64_t offset, std::uint64_t length) override {
         MutexLock lock(mutex_);
         Node& target = node(file);
+        if (caller.drops_privileges) drop_privileges(target.attributes);
         std::uint64_t end = offset + length;
         bool keep = mode != core::AllocateMode::kAllocate && mode != core::AllocateMode::kZeroRange;
         if (!keep && target.bytes.size() < end) target.bytes.resize(end);
@@ -347,8 +353,8 @@ class FakeTree final : public core::Tree {
         for (const auto& [name, value] : found->xattrs) names.push_back(name);
         return names;
     }
-    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
-                           core::XattrMode mode) override {
+    Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, core::XattrMode mode,
+                           core::SetGid) override {
         MutexLock lock(mutex_);
         RF_TRY(Node * found, at(node));
         bool there = found->xattrs.find(name) != found->xattrs.end();
@@ -389,6 +395,10 @@ class FakeTree final : public core::Tree {
                                                             const Components&) override {
         return absent();
     }
+    std::shared_ptr<core::ObjectReader> open_object_cached(const AnonymousPeer&, std::string_view,
+                                                           const Components&) override {
+        return nullptr;
+    }
     void set_change_listener(core::ChangeListener* told) override { listener = told; }
     std::vector<Gauge> gauges() const override { return {}; }
 
@@ -427,12 +437,17 @@ class FakeTree final : public core::Tree {
         RF_TRY(Node * directory, directory_at(parent));
         if (directory->entries.find(name) != directory->entries.end()) return taken();
         NodeId id{next_++};
+        if (type != NodeType::kSymlink) mode &= ~caller.umask;
+        last_umask_ = caller.umask;
         Node& made = add(id, parent, type, mode, caller);
         made.bytes = bytes;
         made.attributes.size = bytes.size();
         made.attributes.device = device;
         directory->entries.emplace(name, id);
         return made.attributes;
+    }
+    static void drop_privileges(Attributes& attributes) {
+        attributes.mode = without_privileges(attributes.mode);
     }
     void drop(NodeId node) REQUIRES(mutex_) {
         Node& dropped = *nodes_.at(node);
@@ -449,6 +464,7 @@ class FakeTree final : public core::Tree {
     int meeting_ GUARDED_BY(mutex_) = 0;
     Caller last_writer_ GUARDED_BY(mutex_);
     core::OpenFlags last_flags_ GUARDED_BY(mutex_);
+    std::uint32_t last_umask_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace reelfs::fuse::test

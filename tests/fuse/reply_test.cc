@@ -34,7 +34,7 @@ class ReplyTest : public ::testing::Test {
     test::FakeTree tree_;
     SystemClock clock_;
     Metrics metrics_;
-    Door door_{tree_, clock_, metrics_, kRootNode};
+    Door door_{tree_, clock_, metrics_, MountOptions{}};
 };
 
 TEST_F(ReplyTest, AnAnswerLeavesOnceAndIsMeasuredOnce) {

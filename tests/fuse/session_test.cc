@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/fuse.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -50,6 +51,61 @@ TEST_F(SessionTest, AgreesOnTheFlagsThatLibfuseLeavesOut) {
     EXPECT_NE(ours.find("fuse.reelfs a,store\\134with\\040specials"), std::string::npos) << ours;
     EXPECT_NE(ours.find("nosuid,nodev"), std::string::npos) << ours;
     EXPECT_NE(ours.find("default_permissions"), std::string::npos) << ours;
+}
+
+TEST_F(SessionTest, AccessControlListsAreSpokenOfOnlyWhenAskedFor) {
+    constexpr std::uint64_t kAcl = FUSE_POSIX_ACL | FUSE_DONT_MASK;
+    FakeTree tree;
+    for (bool acl : {false, true}) {
+        MountOptions options;
+        options.acl = acl;
+        LiveMount mount(tree, clock_, options);
+        ASSERT_TRUE(mount.ok());
+        EXPECT_EQ(mount.session().agreed_flags() & kAcl, acl ? kAcl : 0u);
+        std::string path = mount / "f";
+        write_file(path, "");
+        if (acl) {
+            // One list with a named user; the tree behind this test keeps it as it is.
+            const auto list = *from_hex(
+                "0200000001000600ffffffff02000500d204000004000400ffffffff10000500ffffffff"
+                "20000000ffffffff");
+            ASSERT_EQ(
+                setxattr(path.c_str(), "system.posix_acl_access", list.data(), list.size(), 0), 0);
+            EXPECT_EQ(listxattr(path.c_str(), nullptr, 0), 24);
+            EXPECT_EQ(getxattr(path.c_str(), "system.posix_acl_default", nullptr, 0), -1);
+            EXPECT_EQ(errno, ENODATA);
+        } else {
+            EXPECT_EQ(setxattr(path.c_str(), "system.posix_acl_access", "", 0, 0), -1);
+            EXPECT_EQ(errno, EOPNOTSUPP);
+        }
+    }
+    LiveMount mount(tree, clock_);
+    ASSERT_TRUE(mount.ok());
+    EXPECT_EQ(listxattr((mount / "f").c_str(), nullptr, 0), 0) << "not listed without -o acl";
+}
+
+TEST_F(SessionTest, TheUmaskIsToldToTheTree) {
+    FakeTree tree;
+    for (bool acl : {false, true}) {
+        MountOptions options;
+        options.acl = acl;
+        LiveMount mount(tree, clock_, options);
+        ASSERT_TRUE(mount.ok());
+        const std::string path = mount / (acl ? "with" : "without");
+        const mode_t before = umask(027);
+        EXPECT_EQ(mkdir(path.c_str(), 0777), 0);
+        Fd file(open((path + "/f").c_str(), O_CREAT | O_WRONLY, 0666));
+        EXPECT_EQ(mknod((path + "/n").c_str(), S_IFIFO | 0666, 0), 0);
+        umask(before);
+        EXPECT_EQ(tree.last_umask(), 027u);
+        struct stat status {};
+        ASSERT_EQ(stat(path.c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 07777u, 0750u);
+        ASSERT_EQ(stat((path + "/f").c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 07777u, 0640u);
+        ASSERT_EQ(stat((path + "/n").c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 07777u, 0640u);
+    }
 }
 
 TEST_F(SessionTest, LooksUpNamesOfOneDirectoryInParallel) {

@@ -7,7 +7,6 @@
 
 #include "fuse/node_ids.h"
 #include "fuse/preflight.h"
-#include "fuse/privileges.h"
 
 namespace reelfs::fuse {
 namespace {
@@ -123,13 +122,6 @@ TEST(Translate, NowWinsOverATime) {
     EXPECT_EQ(change.modified, Timestamp::from_seconds(5));
     EXPECT_EQ(change.size, 0u);
     EXPECT_FALSE(change.mode);
-}
-
-TEST(Translate, AWriteTakesSuidAndTheSgidOfExecutables) {
-    EXPECT_EQ(without_privileges(04755), 0755u);
-    EXPECT_EQ(without_privileges(02755), 0755u);
-    EXPECT_EQ(without_privileges(02744), 02744u);  // mandatory locking, not sgid
-    EXPECT_EQ(without_privileges(01644), 01644u);
 }
 
 TEST(Preflight, FuseConfAllowsOtherOnlyByALineOfItsOwn) {

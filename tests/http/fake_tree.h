@@ -264,7 +264,7 @@ class FakeTree final : public core::Tree {
     Result<void> flush(core::OpenFile&) override { return no(); }
     Result<void> fsync(core::OpenFile&) override { return no(); }
     void release(std::shared_ptr<core::OpenFile>) override {}
-    Result<void> allocate(core::OpenFile&, core::AllocateMode, std::uint64_t,
+    Result<void> allocate(const Caller&, core::OpenFile&, core::AllocateMode, std::uint64_t,
                           std::uint64_t) override {
         return no();
     }
@@ -277,7 +277,8 @@ class FakeTree final : public core::Tree {
     }
     Result<std::vector<std::byte>> get_xattr(NodeId, std::string_view) override { return no(); }
     Result<std::vector<std::string>> list_xattrs(NodeId) override { return no(); }
-    Result<void> set_xattr(NodeId, std::string_view, Bytes, core::XattrMode) override {
+    Result<void> set_xattr(NodeId, std::string_view, Bytes, core::XattrMode,
+                           core::SetGid) override {
         return no();
     }
     Result<void> remove_xattr(NodeId, std::string_view) override { return no(); }

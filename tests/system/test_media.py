@@ -86,6 +86,27 @@ def test_rsync_with_hard_links_attributes_and_checksums(area, twin):
     assert_same_tree(f"{area}/there", source)
 
 
+def test_rsync_with_access_control_lists(make_store, twin):
+    store = make_store().mount(options="acl,dev,suid")
+    there = f"{store.container()}/there"
+    source = grow_tree(f"{twin}/source", acl=True)
+    run(*RSYNC, f"{source}/", f"{there}/")
+    assert_same_tree(there, source)
+    lists = [sorted(run("getfacl", "-R", "-n", "-p", ".", cwd=folder).stdout.split(b"\n\n")) for folder in (there, source)]
+    assert lists[0] == lists[1]
+    assert any(b"user:1234:rwx" in entry for entry in lists[0])
+    assert any(b"default:user:1234:r-x" in entry for entry in lists[0])
+    again = run(*RSYNC, "--dry-run", f"{source}/", f"{there}/")
+    assert again.stdout == b"", "a second rsync finds nothing to do"
+    run("setfacl", "-m", "u:1234:r", f"{source}/size-4097")
+    again = run(*RSYNC, f"{source}/", f"{there}/")
+    assert [line.split()[-1] for line in again.stdout.splitlines()] == [b"size-4097"]
+    assert_same_tree(there, source)
+    back = f"{twin}/back"
+    run(*RSYNC, f"{there}/", f"{back}/")
+    assert_same_tree(back, source)
+
+
 def test_tar_of_the_mount_equals_tar_of_ext4(area, twin):
     source = grow_tree(f"{twin}/source")
     run("cp", "-a", source, f"{area}/source")

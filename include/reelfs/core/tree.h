@@ -37,7 +37,8 @@ struct OpenFlags {
     bool write = false;
     bool append = false;
     bool truncate = false;
-    bool sync = false;  // O_SYNC or O_DSYNC: every write is an fsync
+    bool sync = false;              // O_SYNC or O_DSYNC: every write is an fsync
+    bool drops_privileges = false;  // with truncate; as Caller's
 };
 
 /// What to change; absent means keep. Times: a value, or now.
@@ -59,12 +60,15 @@ struct Created {
 
 struct NewNode {
     NodeType type = NodeType::kFile;
-    std::uint32_t mode = 0;    // permission bits; the umask has been applied
+    std::uint32_t mode = 0;    // permission bits as asked for, see Tree: names
     std::uint64_t device = 0;  // device nodes
 };
 
 enum class RenameMode { kReplace, kNoReplace, kExchange };
 enum class XattrMode { kSet, kCreate, kReplace };
+/// What becomes of sgid when a file gets an access control list: Linux takes it away when the
+/// caller is not in the file's group and has no privilege.
+enum class SetGid { kKeep, kClear };
 enum class SeekTo { kData, kHole };
 enum class AllocateMode { kAllocate, kKeepSize, kPunchHole, kZeroRange, kZeroRangeKeepSize };
 
@@ -131,7 +135,8 @@ class Tree {
   public:
     virtual ~Tree() = default;
 
-    // Names
+    // Names. What is made gets the bits asked for, less the caller's umask; or what the parent's
+    // default access control list makes of them, and then the umask counts for nothing.
     virtual Result<Attributes> lookup(NodeId parent, std::string_view name) = 0;
     virtual Result<Attributes> attributes(NodeId node) = 0;
     virtual Result<NodeId> parent_of(NodeId directory) = 0;
@@ -185,18 +190,19 @@ class Tree {
     virtual Result<void> fsync(OpenFile& file) = 0;
     /// The last reference is gone. The handle must not be used after.
     virtual void release(std::shared_ptr<OpenFile> file) = 0;
-    virtual Result<void> allocate(OpenFile& file, AllocateMode mode, std::uint64_t offset,
-                                  std::uint64_t length) = 0;
+    virtual Result<void> allocate(const Caller& caller, OpenFile& file, AllocateMode mode,
+                                  std::uint64_t offset, std::uint64_t length) = 0;
     virtual Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) = 0;
     virtual Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
                                              std::uint64_t source_offset, OpenFile& target,
                                              std::uint64_t target_offset, std::uint64_t length) = 0;
 
-    // Extended attributes
+    // Extended attributes. Access control lists (system.posix_acl_*) are kept in step with the
+    // mode: one that says no more than a mode becomes the mode.
     virtual Result<std::vector<std::byte>> get_xattr(NodeId node, std::string_view name) = 0;
     virtual Result<std::vector<std::string>> list_xattrs(NodeId node) = 0;
-    virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value,
-                                   XattrMode mode) = 0;
+    virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value, XattrMode mode,
+                                   SetGid sgid = SetGid::kKeep) = 0;
     virtual Result<void> remove_xattr(NodeId node, std::string_view name) = 0;
 
     // The whole

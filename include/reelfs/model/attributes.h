@@ -42,4 +42,11 @@ struct Attributes {
     bool operator==(const Attributes&) const = default;
 };
 
+/// A mode after somebody without privilege changed the content or the owner: without suid, and
+/// without sgid where the group may execute (otherwise it means mandatory locking).
+inline std::uint32_t without_privileges(std::uint32_t mode) {
+    constexpr std::uint32_t kSetUid = 04000, kSetGid = 02000, kGroupExecutes = 010;
+    return mode & ~(kSetUid | ((mode & kGroupExecutes) != 0 ? kSetGid : 0u));
+}
+
 }  // namespace reelfs

@@ -11,6 +11,7 @@ struct Caller {
     std::uint32_t gid = 0;
     std::uint32_t pid = 0;
     std::uint32_t umask = 0;
+    bool drops_privileges = false;  // what it changes loses suid and sgid: it has no CAP_FSETID
 };
 
 }  // namespace reelfs
