@@ -395,10 +395,6 @@ class FakeTree final : public core::Tree {
                                                             const Components&) override {
         return absent();
     }
-    std::shared_ptr<core::ObjectReader> open_object_cached(const AnonymousPeer&, std::string_view,
-                                                           const Components&) override {
-        return nullptr;
-    }
     void set_change_listener(core::ChangeListener* told) override { listener = told; }
     std::vector<Gauge> gauges() const override { return {}; }
 
