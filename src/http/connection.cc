@@ -262,6 +262,10 @@ Async<Response> Connection::answer_object(Route route) {
             task_, [this] { object_.run(state_, head_); }, true))
         co_return error_response(503, "too many requests wait; try again");
     co_await wait_for(task_);
+    if (!object_.found) {  // it threw
+        object_ = {};
+        co_return error_response(500, "internal error");
+    }
     co_return std::move(object_.response);
 }
 

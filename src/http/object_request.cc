@@ -55,25 +55,29 @@ bool ObjectRequest::run_cached(ServerState& state, const RequestHead& head) {
     auto opened = state.tree.open_object_cached(peer, route.container, route.path);
     if (opened == nullptr) return false;
     plan(state, head, std::move(opened));
-    return !first || reader->read_cached(response.parts.front().offset, first.size(), first.pins);
+    found = !first || reader->read_cached(response.parts.front().offset, first.size(), first.pins);
+    return found;
 }
 
 void ObjectRequest::run(ServerState& state, const RequestHead& head) {
     if (!reader) {
         auto opened = state.tree.open_object(peer, route.container, route.path);
-        if (!opened) {
+        if (opened) {
+            plan(state, head, std::move(opened).value());
+        } else {
             response = failed(opened.error(), route);
             response.head_only = head.method == "HEAD";
-            return;
         }
-        plan(state, head, std::move(opened).value());
-        if (!first) return;
     }
-    auto read = reader->read(response.parts.front().offset, first.size(), first.pins);
-    if (read) return;
-    response = failed(read.error(), route);
-    first.reset();
-    reader.reset();
+    if (first) {
+        auto read = reader->read(response.parts.front().offset, first.size(), first.pins);
+        if (!read) {
+            response = failed(read.error(), route);
+            first.reset();
+            reader.reset();
+        }
+    }
+    found = true;
 }
 
 }  // namespace reelfs::http

@@ -24,7 +24,8 @@ struct ObjectRequest {
     AnonymousPeer peer;
 
     // Found
-    Response response = error_response(500, "internal error");
+    Response response;
+    bool found = false;  // run_cached() or run() has come to its end
     std::shared_ptr<core::ObjectReader>
         reader;    // null when the response is an error or has no body
     Window first;  // the first bytes of the first part; empty when there was no room for it
