@@ -9,6 +9,7 @@
 #include "app/daemon.h"
 #include "app/mount_table.h"
 #include "app/paths.h"
+#include "app/remount.h"
 
 namespace reelfs::app {
 
@@ -103,9 +104,19 @@ Exit launch(Machine& machine, const ServeArguments& arguments) {
     return work(here);
 }
 
+Exit run_remount(Machine& machine, const ServeArguments& arguments) {
+    auto mountpoint = real_path(arguments.mountpoint);
+    if (!mountpoint) return fail(mountpoint.error());
+    if (auto changed = remount(*mountpoint, arguments.options); !changed)
+        return fail(changed.error());
+    // What was written before it became read-only is as safe as on any other file system.
+    return run_sync(machine, {.store = arguments.store, .keys = {}, .json = false});
+}
+
 }  // namespace
 
 Exit run_mount(Machine& machine, const ServeArguments& arguments) {
+    if (wants_remount(arguments.options)) return run_remount(machine, arguments);
     return launch(machine, arguments);
 }
 

@@ -19,19 +19,6 @@ constexpr std::array kForOthers{
 constexpr std::array kForOthersWithValue{"user=", "uhelper=", "helper=", "comment="};
 constexpr std::array kPassedOn{"noatime", "nodiratime", "dirsync", "sync"};
 
-std::vector<std::string> split(std::string_view list) {
-    std::vector<std::string> words(1);
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        if (list[i] == '\\' && i + 1 < list.size() && (list[i + 1] == ',' || list[i + 1] == '\\'))
-            words.back() += list[++i];
-        else if (list[i] == ',')
-            words.emplace_back();
-        else
-            words.back() += list[i];
-    }
-    return words;
-}
-
 bool is_for_others(std::string_view word) {
     return word.starts_with("x-") || word.starts_with("X-") ||
            std::find(kForOthers.begin(), kForOthers.end(), word) != kForOthers.end() ||
@@ -87,10 +74,23 @@ Result<bool> take_valued(const std::string& word, MountWords& words) {
 
 }  // namespace
 
+std::vector<std::string> split_mount_words(std::string_view list) {
+    std::vector<std::string> words(1);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list[i] == '\\' && i + 1 < list.size() && (list[i + 1] == ',' || list[i + 1] == '\\'))
+            words.back() += list[++i];
+        else if (list[i] == ',')
+            words.emplace_back();
+        else
+            words.back() += list[i];
+    }
+    return words;
+}
+
 Result<MountWords> parse_mount_words(const std::vector<std::string>& lists, UnknownWords unknown) {
     MountWords words;
     for (const std::string& list : lists) {
-        for (const std::string& word : split(list)) {
+        for (const std::string& word : split_mount_words(list)) {
             if (word.empty() || is_for_others(word)) continue;
             auto flag = std::find_if(kSwitches.begin(), kSwitches.end(),
                                      [&](const Switch& s) { return word == s.word; });

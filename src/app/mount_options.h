@@ -33,9 +33,12 @@ struct MountWords {
     bool operator==(const MountWords&) const = default;
 };
 
+/// The words of one -o argument. In a value, "\," is a comma.
+std::vector<std::string> split_mount_words(std::string_view list);
+
 enum class UnknownWords { kRefuse, kIgnore };  // mount -s asks to ignore
 
-/// Each element of `lists` is one -o argument; later words win. In a value, "\," is a comma.
+/// Each element of `lists` is one -o argument; later words win.
 Result<MountWords> parse_mount_words(const std::vector<std::string>& lists,
                                      UnknownWords unknown = UnknownWords::kRefuse);
 

@@ -1,6 +1,10 @@
 #include "app/mount_options.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+
+#include "app/remount.h"
 
 namespace reelfs::app {
 namespace {
@@ -68,6 +72,19 @@ TEST(MountOptions, AValueThatIsMissingOrNoContainerNameIsRefused) {
     EXPECT_FALSE(parse_mount_words({"container=a b"}).ok());
     EXPECT_FALSE(parse_mount_words({"http="}).ok());
     EXPECT_FALSE(parse_mount_words({"ro=1"}).ok());
+}
+
+TEST(MountOptions, ARemountChangesOnlyWhatItNames) {
+    EXPECT_TRUE(wants_remount({"ro,remount"}));
+    EXPECT_TRUE(wants_remount({"ro", "container=a,remount"}));
+    EXPECT_FALSE(wants_remount({"ro,container=remount"}));
+    EXPECT_FALSE(wants_remount({}));
+    EXPECT_EQ(remount_flags(0, {"remount"}), static_cast<unsigned long>(MS_REMOUNT));
+    EXPECT_EQ(remount_flags(0, {"remount,ro"}), static_cast<unsigned long>(MS_REMOUNT | MS_RDONLY));
+    EXPECT_EQ(remount_flags(ST_NOSUID | ST_NODEV | ST_RELATIME | ST_RDONLY, {"remount,rw,suid"}),
+              static_cast<unsigned long>(MS_REMOUNT | MS_NODEV | MS_RELATIME));
+    EXPECT_EQ(remount_flags(ST_NOEXEC, {"ro,user_id=0,allow_other", "noatime,remount,exec,rw"}),
+              static_cast<unsigned long>(MS_REMOUNT | MS_NOATIME));
 }
 
 }  // namespace

@@ -451,6 +451,50 @@ def test_address_in_use_is_named(make_store):
     assert not is_mounted(second.path), said(done)
 
 
+# Other flags for a mount in service
+
+def helper(store, *options):
+    """What mount(8) runs for `mount -o ...`, with the words it adds from what is mounted."""
+    link = f"{store.base}/mount.fuse.reelfs"
+    if not os.path.lexists(link):
+        os.symlink(BIN, link)
+    return run(link, store.dir, store.path, "-o", ",".join(options), env=store.env, check=False)
+
+
+def flags_of(path):
+    with open("/proc/self/mountinfo") as file:
+        return next(line.split()[5] for line in file if line.split()[4] == path).split(",")
+
+
+if ROOT:
+    def test_remount_changes_what_it_names_and_nothing_else(make_store):
+        store = make_store().mount(options="dev,suid,noatime")
+        folder = store.container()
+        with open(f"{folder}/f", "wb") as file:
+            file.write(b"still open")
+            file.flush()
+            done = helper(store, "rw", "noatime", "user_id=0", "group_id=0", "remount", "ro")
+            assert done.returncode == 4 and "open for writing" in said(done)
+            assert "rw" in flags_of(store.path)
+        assert helper(store, "remount", "ro", "noatime").returncode == 0
+        assert sorted(flags_of(store.path)) == ["noatime", "ro"], "suid and dev are still allowed"
+        for call, *arguments in ((os.mkdir, f"{folder}/d"), (os.unlink, f"{folder}/f"), (os.chmod, f"{folder}/f", 0o600),
+                                 (os.setxattr, f"{folder}/f", "user.a", b"1"), (os.open, f"{folder}/f", os.O_WRONLY),
+                                 (os.mkdir, f"{store.path}/another")):
+            assert outcome(call, *arguments) == "EROFS", call
+        assert read_file(f"{folder}/f") == b"still open"
+        assert store.get(f"{folder}/f")[0] == 200
+        assert helper(store, "remount", "rw", "nosuid").returncode == 0
+        assert sorted(flags_of(store.path)) == ["noatime", "nosuid", "rw"]
+        os.mkdir(f"{folder}/d")
+        store.umount()
+
+    def test_remount_of_what_is_no_mount_says_so(make_store):
+        store = make_store()
+        done = helper(store, "remount", "ro")
+        assert done.returncode != 0 and "no mount of reelfs" in said(done)
+
+
 # The ordinary user
 
 ORDINARY = """
