@@ -131,13 +131,14 @@ class StoreRig {
         return bytes;
     }
 
-  private:
+    /// A new start on what a crash has left.
     void replace_disk(std::unique_ptr<SimDisk> after) {
         volume_.reset();  // what it still writes goes to the disk that nobody looks at any more
         disk_ = std::move(after);
         open();
     }
 
+  private:
     SeededRandom& random_;
     ManualClock clock_;
     std::unique_ptr<SimDisk> disk_;

@@ -53,6 +53,15 @@ inline constexpr int catalog_step_rows_max = 256;
 inline constexpr std::size_t fuse_request_bytes_max = 1 * MiB;
 inline constexpr unsigned fuse_threads = 8;
 
+// Uploads
+/// Bytes of an upload that came in no longer ago than this let it publish before a newer one that
+/// is complete ...
+inline constexpr std::int64_t upload_quiet_ms = 50;
+/// ... which waits for such no longer than this.
+inline constexpr std::int64_t upload_patience_ms = 500;
+/// Entries of a folder looked at for one page of items.
+inline constexpr int items_rows_max = 8'192;
+
 // HTTP
 inline constexpr std::size_t http_head_bytes_max = 32 * KiB;
 inline constexpr std::size_t http_target_bytes_max = 8 * KiB;
