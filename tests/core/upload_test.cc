@@ -57,7 +57,8 @@ class UploadTest : public ::testing::Test {
         Pins pins;
         RF_CHECK(reader.read(0, reader.state().size, pins));
         std::vector<std::byte> bytes;
-        for (const Pin& pin : pins) bytes.insert(bytes.end(), pin.bytes.begin(), pin.bytes.end());
+        for (const PinnedBytes& pin : pins)
+            bytes.insert(bytes.end(), pin.bytes.begin(), pin.bytes.end());
         return bytes;
     }
     Result<std::vector<std::byte>> get(const Components& path) {
