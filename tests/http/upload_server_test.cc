@@ -8,32 +8,19 @@
 
 #include "core/test_store.h"
 #include "http/body_hash.h"
-#include "http/request_gate.h"
 #include "http/server_limits.h"
 #include "http/target.h"
 #include "raw_client.h"
 #include "reelfs/base/metrics.h"
-#include "reelfs/http/authenticator.h"
 #include "reelfs/model/limits.h"
 #include "server_fixture.h"
+#include "test_authenticator.h"
 
 namespace reelfs::http {
 namespace {
 
 using test::must;
 using Json = nlohmann::json;
-
-/// "Authorization: Test NAME", or anything that is signed.
-class TestAuthenticator final : public Authenticator {
-  public:
-    Result<Principal> authenticate(const RequestHead& head) override {
-        const auto offered = head.single("authorization");
-        if (!offered) return Principal{};
-        if (offered->starts_with("Test ")) return Principal{std::string(offered->substr(5))};
-        if (offered->starts_with("AWS4-HMAC-SHA256 ")) return Principal{"signer"};
-        return Error(Errc::kAccessDenied, "wrong credentials");
-    }
-};
 
 constexpr std::string_view kAuth = "Authorization: Test writer\r\n";
 constexpr std::string_view kSigned = "Authorization: AWS4-HMAC-SHA256 Credential=x\r\n";
