@@ -7,6 +7,10 @@ namespace reelfs::core {
 Attributes Node::live() const {
     Attributes attributes = row.attributes;
     if (attributes.is_file()) attributes.size = size;
+    if (upload == Upload::kShown) {
+        attributes.links = 1;  // its name is not in the catalog yet
+        attributes.grows_elsewhere = true;
+    }
     if (written_at) {
         attributes.modified = *written_at;
         attributes.changed = std::max(attributes.changed, *written_at);

@@ -60,6 +60,12 @@ struct Watcher {
     Mutex mutex;  // held while wake runs, so that cancelling waits for it
 };
 
+/// Attributes that HTTP sends with the object; "" for none.
+struct ObjectHeaders {
+    std::string mime_type;      // user.mime_type
+    std::string cache_control;  // user.cache_control
+};
+
 class Node {
   public:
     explicit Node(catalog::NodeRow committed)
@@ -76,8 +82,7 @@ class Node {
     catalog::NodeRow row GUARDED_BY(mutex);
     std::shared_ptr<const FileMap> map GUARDED_BY(mutex);  // null until loaded
 
-    std::optional<std::string> mime_type
-        GUARDED_BY(mutex);  // user.mime_type, "" for none, while known
+    std::optional<ObjectHeaders> headers GUARDED_BY(mutex);  // while known
 
     std::uint64_t size GUARDED_BY(mutex) = 0;
     std::optional<Timestamp> written_at GUARDED_BY(mutex);  // newest write that is not committed
@@ -92,6 +97,13 @@ class Node {
     int writers GUARDED_BY(mutex) = 0;
     bool deleting GUARDED_BY(mutex) = false;  // its row is going or gone
     bool growing GUARDED_BY(mutex) = false;
+    /// An upload through HTTP that is not published: without a name, or (STREAMING) shown under one
+    /// by UploadNames, or given up.
+    enum class Upload { kNone, kHidden, kShown, kAborted };
+    Upload upload GUARDED_BY(mutex) = Upload::kNone;
+    bool is_unseen_upload() const REQUIRES(mutex) {
+        return upload == Upload::kHidden || upload == Upload::kAborted;
+    }
     std::uint64_t cuts GUARDED_BY(mutex) =
         0;                                // times that published bytes of a growing file changed
     int followers GUARDED_BY(mutex) = 0;  // readers that began while it grew

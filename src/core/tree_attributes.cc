@@ -30,6 +30,8 @@ Result<Attributes> TreeImpl::change(const Caller& caller, NodeId id,
             if (node->row.attributes.is_directory())
                 return Error(Errc::kIsDirectory, "a directory has no length to set");
             if (!node->row.attributes.is_file()) return Error(Errc::kInvalid, "not a regular file");
+            if (node->upload != Node::Upload::kNone)
+                return Error(Errc::kBusy, "it is being uploaded");
         }
         if (caller.drops_privileges) RF_CHECK(drop_privileges(node));
         RF_CHECK(files_.truncate(node, *change.size));

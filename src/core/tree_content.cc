@@ -20,6 +20,10 @@ Result<std::shared_ptr<OpenFile>> TreeImpl::open(NodeId id, OpenFlags flags) {
         MutexLock lock(node->mutex);
         if (node->deleting || !visible(node->row.attributes))
             return Error(Errc::kNotFound, "the file has been removed");
+        if (node->upload == Node::Upload::kAborted)
+            return Error(Errc::kNotFound, "its upload failed");
+        if (node->upload != Node::Upload::kNone && flags.write)
+            return Error(Errc::kBusy, "it is being uploaded");
         switch (node->row.attributes.type) {
             case NodeType::kFile:
                 break;

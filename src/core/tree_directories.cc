@@ -1,6 +1,8 @@
 // Tree: listing. Offsets count entries; the name at an offset is remembered, so a listing goes on
 // from a name and stays right while entries come and go. An entry that was there all the time is
 // listed exactly once.
+#include <algorithm>
+
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -13,6 +15,25 @@ constexpr std::uint64_t kAfterDot = 1, kAfterDotDot = 2;
 constexpr std::uint64_t kRecentPlaces = 4096;  // every place is kept for this many entries back,
 constexpr std::uint64_t kPlaceStride = 256;    // beyond that one in so many
 constexpr int kBatch = 64;
+
+catalog::EntryRow plain_of(const std::string& name, const catalog::NodeRow& row) {
+    return {name, row.attributes.node, row.attributes.type};
+}
+catalog::EntryWithNode full_of(const std::string& name, const catalog::NodeRow& row) {
+    return {name, row};
+}
+
+/// Puts an upload's name among the entries read, in place of the version that it hides.
+template <class Entry>
+void place(std::vector<Entry>& entries, Entry shown) {
+    auto at =
+        std::lower_bound(entries.begin(), entries.end(), shown.name,
+                         [](const Entry& e, const std::string& name) { return e.name < name; });
+    if (at != entries.end() && at->name == shown.name)
+        *at = std::move(shown);
+    else
+        entries.insert(at, std::move(shown));
+}
 }  // namespace
 
 Result<std::shared_ptr<OpenDirectory>> TreeImpl::open_directory(NodeId id) {
@@ -53,11 +74,24 @@ Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool
     while (true) {
         std::vector<catalog::EntryRow> plain;
         std::vector<catalog::EntryWithNode> full;
+        bool ends = false;
         RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
             if (with_attributes) {
                 RF_TRY(full, r.entries_with_nodes_after(directory.node, after, kBatch));
             } else {
                 RF_TRY(plain, r.entries_after(directory.node, after, kBatch));
+            }
+            ends = (with_attributes ? full.size() : plain.size()) < kBatch;
+            const std::string last = ends              ? ""
+                                     : with_attributes ? full.back().name
+                                                       : plain.back().name;
+            for (const auto& shown : upload_names_.behind(directory.node, after)) {
+                if (!ends && shown.name > last) break;
+                RF_TRY(auto row, require(r, shown.node));
+                if (with_attributes)
+                    place(full, full_of(shown.name, row));
+                else
+                    place(plain, plain_of(shown.name, row));
             }
             return done();
         }));
@@ -88,7 +122,7 @@ Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool
             if (at > kRecentPlaces && (at - kRecentPlaces) % kPlaceStride != 0)
                 directory.places.erase(at - kRecentPlaces);
         }
-        if (count < kBatch) return done();
+        if (ends) return done();
     }
 }
 

@@ -1,6 +1,6 @@
 // The Tree over catalog and content. One file per family of operations: tree_names.cc,
 // tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_acls.cc,
-// tree_containers.cc, tree_objects.cc.
+// tree_containers.cc, tree_objects.cc, tree_uploads.cc, tree_items.cc.
 //
 // A metadata operation is one catalog transaction: rows are read, checked and written inside it, so
 // operations never see each other half done, and publication to nodes in memory follows in commit
@@ -9,10 +9,16 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "core/context.h"
 #include "core/files.h"
+#include "core/upload_names.h"
+#include "core/upload_order.h"
 #include "reelfs/core/tree.h"
 #include "reelfs/model/posix_acl.h"
 
@@ -66,6 +72,10 @@ class TreeImpl final : public Tree {
 
     Result<std::shared_ptr<OpenFile>> open(NodeId node, OpenFlags flags) override;
     NodeId node_of(const OpenFile& file) const override { return file.node->id; }
+    bool grows_elsewhere(const OpenFile& file) const override {
+        MutexLock lock(file.node->mutex);
+        return file.node->upload == Node::Upload::kShown;
+    }
     Result<std::size_t> read(OpenFile& file, std::uint64_t offset, MutableBytes out) override;
     Result<void> write(const Caller& caller, OpenFile& file, std::uint64_t offset,
                        Bytes bytes) override;
@@ -101,6 +111,12 @@ class TreeImpl final : public Tree {
     std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
                                                      std::string_view container,
                                                      const Components& path) override;
+    std::uint64_t draw_ticket() override;
+    Result<std::unique_ptr<Upload>> begin_upload(std::string_view container, const Components& path,
+                                                 const UploadOptions& options) override;
+    Result<void> delete_object(std::string_view container, const Components& path) override;
+    Result<ItemPage> list_items(std::string_view container, const Components& folder,
+                                std::string_view after, std::size_t max) override;
 
     void set_change_listener(ChangeListener* listener) override { listener_.store(listener); }
     std::vector<Gauge> gauges() const override;
@@ -116,6 +132,7 @@ class TreeImpl final : public Tree {
 
   private:
     friend class ObjectReaderImpl;
+    friend class UploadImpl;
 
     /// Rows changed by a transaction, published to the nodes in memory when it has committed.
     using Changed = std::vector<catalog::NodeRow>;
@@ -150,6 +167,14 @@ class TreeImpl final : public Tree {
     /// An access control list from outside; `row` is the caller's to write.
     Result<void> set_acl(catalog::Writer& w, catalog::NodeRow& row, std::string_view name,
                          Bytes value, SetGid sgid) const;
+    /// The node that a name leads to: an upload shown under it, else the catalog's.
+    Result<std::optional<NodeId>> entry(catalog::Reader& r, NodeId parent, std::string_view name) {
+        if (auto shown = upload_names_.find(parent, name)) return shown;
+        return r.entry(parent, name);
+    }
+    /// An upload shown under this name is so no longer; it goes on unseen. In a publish step.
+    void hide_upload(NodeId parent, std::string_view name);
+    Result<bool> is_empty(catalog::Reader& r, NodeId directory);
     Result<void> add_entry(catalog::Writer& w, Changed& changed, catalog::NodeRow parent,
                            std::string_view name, const catalog::NodeRow& child);
     /// `adopted`, if any, gets the new node in memory, before anybody else can see it.
@@ -165,12 +190,45 @@ class TreeImpl final : public Tree {
     Result<void> drop_link(catalog::Writer& w, Changed& changed, catalog::NodeRow row,
                            Unlinked& unlinked);
     void settle(const Unlinked& unlinked, bool committed);
+    Result<void> unlink_in(catalog::Writer& w, Changed& changed, NodeId parent,
+                           std::string_view name, Unlinked& unlinked);
     Result<bool> is_inside(catalog::Reader& r, NodeId directory, NodeId ancestor) const;
     Result<void> rename_in(catalog::Writer& w, Changed& changed, NodeId source_parent,
                            std::string_view source_name, NodeId target_parent,
                            std::string_view target_name, RenameMode mode, bool content_synced,
                            Unlinked& unlinked);
     Result<ContainerInfo> info_of(const catalog::ContainerRow& row, std::string name) const;
+    /// The root of a container, or kNotFound.
+    Result<catalog::NodeRow> container_root(catalog::Reader& r, std::string_view name);
+
+    /// What ListItems tells of an entry; nothing when it is not told.
+    Result<std::optional<Item>> item_of(catalog::Reader& r, const catalog::EntryWithNode& entry);
+
+    // Folders that uploads make and that vanish when they are emptied
+    struct Folders {
+        std::vector<NodeId> ids;  // for those to be made
+        bool ids_wanted = false;  // there were too few
+        struct Name {
+            NodeId parent;
+            std::string name;
+        };
+        std::optional<Name> first_made;  // those below it are new with it
+        std::optional<Name> last_removed;
+        std::vector<NodeId> removed;
+    };
+    Result<catalog::NodeRow> make_folders(catalog::Writer& w, Changed& changed,
+                                          catalog::NodeRow root, std::span<const std::string> path,
+                                          Folders& folders);
+    Result<void> remove_empty_folders(catalog::Writer& w, Changed& changed, NodeId root,
+                                      std::span<const std::string> path, Folders& folders);
+    /// Runs a transaction that makes folders, with ids for them.
+    Result<void> transact_with_folders(
+        Folders& folders, std::size_t depth,
+        const std::function<Result<void>(catalog::Writer&, Changed&)>& body,
+        const std::function<void()>& published);
+    /// Tells the listener; does not wait for it.
+    void announce(const Folders& folders);
+
     struct Resolved;
     /// What has no links and no handles left is to be reaped: marks it.
     static bool becomes_orphan(Node& node) REQUIRES(node.mutex);
@@ -184,6 +242,9 @@ class TreeImpl final : public Tree {
     std::atomic<std::uint64_t> open_files_{0};
     Mutex reapable_mutex_;
     std::vector<NodeId> reapable_ GUARDED_BY(reapable_mutex_);
+    UploadNames upload_names_;
+    UploadOrder upload_order_;
+    std::atomic<std::uint64_t> last_ticket_{0};
 };
 
 }  // namespace reelfs::core

@@ -52,7 +52,7 @@ void TreeImpl::publish(const Changed& changed) {
     for (const NodeRow& row : changed) {
         if (auto node = context_.nodes.find(row.attributes.node)) {
             MutexLock lock(node->mutex);
-            if (node->row.has_xattrs || row.has_xattrs) node->mime_type.reset();
+            if (node->row.has_xattrs || row.has_xattrs) node->headers.reset();
             node->row = row;
         }
     }
@@ -84,7 +84,7 @@ Result<Attributes> TreeImpl::lookup(NodeId parent, std::string_view name) {
         return Error(Errc::kNameTooLong, "a name has at most 255 bytes");
     std::optional<NodeRow> found;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
-        RF_TRY(auto id, r.entry(parent, name));
+        RF_TRY(auto id, entry(r, parent, name));
         if (!id) {
             RF_TRY(NodeRow row, require_directory(r, parent));
             return done();
@@ -140,6 +140,8 @@ NodeRow TreeImpl::fresh_row(const Caller& caller, NodeId id, const NodeRow& pare
 
 Result<void> TreeImpl::add_entry(Writer& w, Changed& changed, NodeRow parent, std::string_view name,
                                  const NodeRow& child) {
+    if (upload_names_.find(parent.attributes.node, name))
+        return Error(Errc::kExists, "an upload has this name");
     RF_CHECK(w.insert_entry(parent.attributes.node,
                             {std::string(name), child.attributes.node, child.attributes.type}));
     parent.implicit_folder = false;  // somebody works here through the mount
@@ -281,22 +283,48 @@ void TreeImpl::settle(const Unlinked& unlinked, bool committed) {
 
 Result<void> TreeImpl::unlink(NodeId parent, std::string_view name) {
     Unlinked unlinked;
-    auto result = transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
-        settle(unlinked, false);
-        unlinked = {};
-        RF_TRY(NodeRow parent_row, require_directory(w, parent));
-        RF_TRY(auto id, w.entry(parent, name));
-        if (!id) return Error(Errc::kNotFound, "no such entry");
-        RF_TRY(NodeRow row, require(w, *id));
-        if (row.attributes.is_directory()) return Error(Errc::kIsDirectory, "it is a directory");
-        RF_CHECK(w.delete_entry(parent, name));
-        parent_row.attributes.modified = parent_row.attributes.changed = context_.clock.now();
-        RF_CHECK(w.update_node(parent_row));
-        changed.push_back(parent_row);
-        return drop_link(w, changed, row, unlinked);
-    });
+    auto result = transact(
+        Effect::kFrees,
+        [&](Writer& w, Changed& changed) -> Result<void> {
+            settle(unlinked, false);
+            unlinked = {};
+            return unlink_in(w, changed, parent, name, unlinked);
+        },
+        [&] { hide_upload(parent, name); });
     settle(unlinked, result.ok());
     return result;
+}
+
+Result<void> TreeImpl::unlink_in(Writer& w, Changed& changed, NodeId parent, std::string_view name,
+                                 Unlinked& unlinked) {
+    RF_TRY(NodeRow parent_row, require_directory(w, parent));
+    RF_TRY(auto id, w.entry(parent, name));
+    if (!id && !upload_names_.find(parent, name)) return Error(Errc::kNotFound, "no such entry");
+    NodeRow row;
+    if (id) {
+        RF_TRY(row, require(w, *id));
+        if (row.attributes.is_directory()) return Error(Errc::kIsDirectory, "it is a directory");
+        RF_CHECK(w.delete_entry(parent, name));
+    }
+    parent_row.attributes.modified = parent_row.attributes.changed = context_.clock.now();
+    RF_CHECK(w.update_node(parent_row));
+    changed.push_back(parent_row);
+    return id ? drop_link(w, changed, row, unlinked) : done();
+}
+
+void TreeImpl::hide_upload(NodeId parent, std::string_view name) {
+    const auto hidden = upload_names_.hide(parent, name);
+    if (!hidden) return;
+    if (auto node = context_.nodes.find(*hidden)) {
+        MutexLock lock(node->mutex);
+        if (node->upload == Node::Upload::kShown) node->upload = Node::Upload::kHidden;
+    }
+}
+
+Result<bool> TreeImpl::is_empty(Reader& r, NodeId directory) {
+    if (upload_names_.any_in(directory)) return false;
+    RF_TRY(bool full, r.has_entries(directory));
+    return !full;
 }
 
 Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
@@ -307,8 +335,8 @@ Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
         RF_TRY(auto id, w.entry(parent, name));
         if (!id) return Error(Errc::kNotFound, "no such entry");
         RF_TRY(NodeRow row, require_directory(w, *id));
-        RF_TRY(bool full, w.has_entries(*id));
-        if (full) return Error(Errc::kNotEmpty, "the directory is not empty");
+        RF_TRY(bool empty, is_empty(w, *id));
+        if (!empty) return Error(Errc::kNotEmpty, "the directory is not empty");
         RF_CHECK(w.delete_entry(parent, name));
         RF_CHECK(w.delete_node(*id));
         --parent_row.attributes.links;
@@ -337,12 +365,16 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
                                  Unlinked& unlinked) {
     RF_TRY(NodeRow from, require_directory(w, source_parent));
     RF_TRY(NodeRow to, require_directory(w, target_parent));
+    const bool target_shown = upload_names_.find(target_parent, target_name).has_value();
+    if (upload_names_.find(source_parent, source_name) ||
+        (target_shown && mode == RenameMode::kExchange))
+        return Error(Errc::kBusy, "it is being uploaded; try again when it is complete");
     RF_TRY(auto source_id, w.entry(source_parent, source_name));
     if (!source_id) return Error(Errc::kNotFound, "no such entry");
     RF_TRY(auto target_id, w.entry(target_parent, target_name));
     if (from.attributes.container != to.attributes.container)
         return Error(Errc::kCrossDevice, "containers do not share files: their keys differ");
-    if (target_id && mode == RenameMode::kNoReplace)
+    if ((target_id || target_shown) && mode == RenameMode::kNoReplace)
         return Error(Errc::kExists, "the target exists");
     if (!target_id && mode == RenameMode::kExchange)
         return Error(Errc::kNotFound, "nothing to exchange with");
@@ -392,8 +424,8 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
             if (target->attributes.is_directory()) {
                 if (!source.attributes.is_directory())
                     return Error(Errc::kIsDirectory, "the target is a directory");
-                RF_TRY(bool full, w.has_entries(*target_id));
-                if (full) return Error(Errc::kNotEmpty, "the target directory is not empty");
+                RF_TRY(bool empty, is_empty(w, *target_id));
+                if (!empty) return Error(Errc::kNotEmpty, "the target directory is not empty");
                 RF_CHECK(w.delete_node(*target_id));
                 unlinked.deleted = target_id;
                 --to_row.attributes.links;
@@ -438,12 +470,15 @@ Result<void> TreeImpl::rename(NodeId source_parent, std::string_view source_name
     bool content_synced = false;
     while (true) {
         Unlinked unlinked;
-        auto result = transact(Effect::kFrees, [&](Writer& w, Changed& changed) {
-            settle(unlinked, false);
-            unlinked = {};
-            return rename_in(w, changed, source_parent, source_name, target_parent, target_name,
-                             mode, content_synced, unlinked);
-        });
+        auto result = transact(
+            Effect::kFrees,
+            [&](Writer& w, Changed& changed) {
+                settle(unlinked, false);
+                unlinked = {};
+                return rename_in(w, changed, source_parent, source_name, target_parent, target_name,
+                                 mode, content_synced, unlinked);
+            },
+            [&] { hide_upload(target_parent, target_name); });
         settle(unlinked, result.ok());
         if (result || result.error().code() != Errc::kBusy || content_synced) return result;
         for (const auto& [parent, name] :
@@ -473,8 +508,20 @@ Result<std::string> TreeImpl::read_link(NodeId node) {
 
 Result<void> TreeImpl::reap(NodeId id) {
     RF_CHECK(files_.erase_content(id));
-    RF_CHECK(transact(Effect::kFrees, [&](Writer& w, Changed&) { return w.delete_node(id); }));
+    Folders folders;
+    RF_CHECK(transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
+        RF_TRY(auto row, w.node(id));
+        RF_CHECK(w.delete_node(id));
+        if (!row || !row->attributes.is_file() || row->symlink_target.empty()) return done();
+        // A STREAMING upload that never ended: the folders made for it go too.
+        RF_TRY(Components path, split_path(row->symlink_target));
+        RF_TRY(auto container, w.container(row->attributes.container));
+        if (!container || path.empty()) return done();
+        return remove_empty_folders(w, changed, container->root,
+                                    std::span(path).first(path.size() - 1), folders);
+    }));
     context_.nodes.forget(id);
+    announce(folders);
     return done();
 }
 

@@ -15,10 +15,10 @@ using catalog::Reader;
 /// is read.
 class ObjectReaderImpl final : public ObjectReader {
   public:
-    ObjectReaderImpl(TreeImpl& tree, std::shared_ptr<Node> node, std::string mime_type)
+    ObjectReaderImpl(TreeImpl& tree, std::shared_ptr<Node> node, ObjectHeaders headers)
         : tree_(tree),
           node_(std::move(node)),
-          mime_type_(std::move(mime_type)),
+          headers_(std::move(headers)),
           hold_(tree.context_.holds) {
         MutexLock lock(node_->mutex);
         attributes_ = node_->live();
@@ -35,7 +35,8 @@ class ObjectReaderImpl final : public ObjectReader {
 
     const Attributes& attributes() const override { return attributes_; }
     ETag etag() const override { return etag_; }
-    std::string mime_type() const override { return mime_type_; }
+    std::string mime_type() const override { return headers_.mime_type; }
+    std::string cache_control() const override { return headers_.cache_control; }
 
     State state() const override {
         if (!following_) return {attributes_.size, false, false};
@@ -110,7 +111,7 @@ class ObjectReaderImpl final : public ObjectReader {
 
     TreeImpl& tree_;
     const std::shared_ptr<Node> node_;
-    const std::string mime_type_;
+    const ObjectHeaders headers_;
     const Holds::Hold hold_;
     Attributes attributes_;
     ETag etag_;
@@ -121,7 +122,7 @@ class ObjectReaderImpl final : public ObjectReader {
 
 struct TreeImpl::Resolved {
     Attributes file;
-    std::string mime_type;
+    ObjectHeaders headers;
 };
 
 Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
@@ -158,7 +159,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
                 continue;
             }
             const NodeRow& parent = parents.back();
-            RF_TRY(auto id, r.entry(parent.attributes.node, name));
+            RF_TRY(auto id, entry(r, parent.attributes.node, name));
             // Every directory walked, also on the way to a link's target, must be searchable.
             if (!policy::anonymous_may_search(peer, std::span(&parent.attributes, 1)))
                 return refused;
@@ -190,12 +191,14 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
         resolved.file = at.attributes;
         if (at.has_xattrs) {
             RF_TRY(auto type, r.xattr(at.attributes.node, "user.mime_type"));
-            if (type) resolved.mime_type = text_of(*type);
+            if (type) resolved.headers.mime_type = text_of(*type);
+            RF_TRY(auto rule, r.xattr(at.attributes.node, "user.cache_control"));
+            if (rule) resolved.headers.cache_control = text_of(*rule);
         }
         // In memory, for open_object_cached(). Under the connection lock nothing overtakes this.
         const auto node = context_.nodes.adopt(at);
         MutexLock lock(node->mutex);
-        node->mime_type = resolved.mime_type;
+        node->headers = resolved.headers;
         return done();
     }));
     if (!policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
@@ -216,7 +219,10 @@ Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer&
         bool dirty = false;
         {
             MutexLock lock(node->mutex);
-            if (node->deleting) continue;
+            // An upload that was shown a moment ago and has been given up, or hidden, since.
+            const bool unseen =
+                node->upload == Node::Upload::kAborted || node->upload == Node::Upload::kHidden;
+            if (node->deleting || unseen) continue;
             ++node->handles;
             dirty = !node->growing && (!node->runs.empty() || !node->batches.empty());
         }
@@ -229,7 +235,7 @@ Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer&
             }
         }
         return std::shared_ptr<ObjectReader>(
-            std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.mime_type)));
+            std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.headers)));
     }
 }
 
@@ -238,7 +244,8 @@ std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& 
                                                            const Components& path) {
     if (path.empty()) return nullptr;
     auto known = [&](NodeId parent, std::string_view name) -> std::shared_ptr<Node> {
-        const auto id = context_.catalog.known_entry(parent, name);
+        auto id = upload_names_.find(parent, name);
+        if (!id) id = context_.catalog.known_entry(parent, name);
         return id ? context_.nodes.find(*id) : nullptr;
     };
     std::shared_ptr<Node> node = known(kRootNode, container);
@@ -255,20 +262,21 @@ std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& 
         node = known(node->id, name);
     }
     if (node == nullptr) return nullptr;
-    std::string mime_type;
+    ObjectHeaders headers;
     {
         MutexLock lock(node->mutex);
+        if (node->is_unseen_upload()) return nullptr;
         const Attributes& file = node->row.attributes;
         if (!file.is_file() || !visible(file) || node->deleting || node->map == nullptr ||
             !policy::anonymous_may_read(peer, std::span(&parent, 1), file))
             return nullptr;
-        if (node->row.has_xattrs && !node->mime_type) return nullptr;
+        if (node->row.has_xattrs && !node->headers) return nullptr;
         // Open for change: what was written must be committed first.
         if (!node->growing && (!node->runs.empty() || !node->batches.empty())) return nullptr;
-        mime_type = node->mime_type.value_or("");
+        headers = node->headers.value_or(ObjectHeaders{});
         ++node->handles;
     }
-    return std::make_shared<ObjectReaderImpl>(*this, node, std::move(mime_type));
+    return std::make_shared<ObjectReaderImpl>(*this, node, std::move(headers));
 }
 
 }  // namespace reelfs::core

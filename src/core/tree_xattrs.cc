@@ -2,6 +2,7 @@
 // and rsync do not carry it along). Values that become HTTP headers are checked when they are set.
 #include <algorithm>
 
+#include "core/content_hash.h"
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -50,13 +51,18 @@ Result<std::vector<std::byte>> TreeImpl::get_xattr(NodeId id, std::string_view n
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
         if (name.starts_with(kOurs)) {
             RF_TRY(auto row, require(r, id));
-            if (name != kETag || !row.attributes.is_file()) return done();
-            bool growing = false;
+            if (!row.attributes.is_file()) return done();
+            bool growing = false, written = false;
             if (auto node = context_.nodes.find(id)) {
                 MutexLock lock(node->mutex);
                 growing = node->growing;
+                written = !node->runs.empty() || !node->batches.empty();
             }
-            if (!growing) value = copy_of(bytes_of(row.etag.hex()));
+            if (name == kETag && !growing) value = copy_of(bytes_of(row.etag.hex()));
+            if (name == kContentHashName && !growing && !written) {
+                RF_TRY(auto hash, content_hash(r, row));
+                if (hash) value = copy_of(bytes_of(*hash));
+            }
             return done();
         }
         RF_TRY(value, r.xattr(id, name));
@@ -72,6 +78,7 @@ Result<std::vector<std::string>> TreeImpl::list_xattrs(NodeId id) {
         RF_TRY(auto row, require(r, id));
         if (!row.has_xattrs) return done();
         RF_TRY(names, r.xattr_names(id));
+        std::erase_if(names, [](const std::string& name) { return name.starts_with(kOurs); });
         return done();
     }));
     return names;

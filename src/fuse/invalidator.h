@@ -44,7 +44,7 @@ class Invalidator final : public core::ChangeListener {
     void content_changed(NodeId node) override EXCLUDES(mutex_);
 
     /// Returns when everything queued before the call has been delivered, or after stop().
-    void flush() EXCLUDES(mutex_);
+    void flush() override EXCLUDES(mutex_);
     /// Drops what is queued, wakes all who wait, ends the thread. The kernel must no longer hold up
     /// a delivery (the mount is gone, or being served).
     void stop() EXCLUDES(mutex_);

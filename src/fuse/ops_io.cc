@@ -34,13 +34,17 @@ void give_back(Door& door, std::uint64_t handle) {
 /// Puts `opened` into the table and fills in what the kernel is told about it. False when the table
 /// is full; `opened` has been given back then.
 bool keep(Door& door, std::shared_ptr<core::OpenFile> opened, fuse_file_info& file) {
+    const bool growing = door.tree.grows_elsewhere(*opened);
     auto handle = door.files.insert(opened);
     if (!handle) {
         door.tree.release(std::move(opened));
         return false;
     }
     file.fh = *handle;
-    file.keep_cache = 1;
+    // What grows through HTTP bypasses the kernel's cache: it would show zeros, or too little, past
+    // the size it knew.
+    file.direct_io = growing ? 1 : 0;
+    file.keep_cache = growing ? 0 : 1;
     // A handle that cannot write has nothing to hear at close(2): one request less.
     file.noflush = (file.flags & O_ACCMODE) == O_RDONLY;
     return true;

@@ -84,6 +84,7 @@ struct stat stat_of(const NodeIds& ids, const Attributes& attributes) {
 }
 
 double cache_seconds(const Attributes& attributes, const Clock& clock) {
+    if (attributes.grows_elsewhere) return 0;
     if (!attributes.expires) return kCacheSeconds;
     double left = static_cast<double>(attributes.expires->ns) / 1e9 -
                   static_cast<double>(clock.now().ns) / 1e9;

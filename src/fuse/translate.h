@@ -25,7 +25,7 @@ mode_t type_bits(NodeType type);
 std::optional<NodeType> type_of(mode_t mode);
 
 struct stat stat_of(const NodeIds& ids, const Attributes& attributes);
-/// kCacheSeconds, but never beyond the node's expiry.
+/// kCacheSeconds, but never beyond the node's expiry; 0 while it grows through HTTP.
 double cache_seconds(const Attributes& attributes, const Clock& clock);
 fuse_entry_param entry_of(const Door& door, const Attributes& attributes);
 /// Says for certain that a name is not there.

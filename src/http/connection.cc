@@ -13,7 +13,9 @@
 
 #include "http/chunked.h"
 #include "http/connection_body.h"
+#include "http/connection_upload.h"
 #include "http/host.h"
+#include "http/item_request.h"
 #include "http/own_resources.h"
 #include "http/target.h"
 #include "reelfs/base/log.h"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 2 * limits::KiB;
 constexpr std::string_view kAllowed = "GET, HEAD";
+constexpr std::string_view kAllowedOnObjects = "GET, HEAD, PUT, POST, DELETE";
 
 bool is_loopback(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -38,20 +41,22 @@ bool peer_is_loopback(const Socket& socket) {
     return !error && is_loopback(peer.address());
 }
 
-Response method_not_allowed() {
-    Response response = error_response(405, "the methods here are GET and HEAD");
-    response.add("Allow", kAllowed);
+Response method_not_allowed(std::string_view allowed) {
+    Response response = error_response(405, fmt::format("the methods here are {}", allowed));
+    response.add("Allow", allowed);
     return response;
 }
 
 }  // namespace
 
-Connection::Connection(Socket socket, Loop& loop, ServerState& state, Door door)
+Connection::Connection(Socket socket, Loop& loop, ServerState& state, Door door,
+                       std::uint64_t ticket)
     : socket_(std::move(socket)),
       loop_(loop),
       state_(state),
       door_(door),
       peer_is_loopback_(peer_is_loopback(socket_)),
+      ticket_(ticket),
       pace_(0, 0, 0) {
     task_.connection = this;
     loop_.connections.insert(this);
@@ -196,6 +201,8 @@ Async<void> Connection::refuse(Refusal refusal) {
 Async<void> Connection::serve() {
     const std::int64_t started = now_ns();
     meter_ = &state_.other;
+    // The connection's first request has the acceptor's, in the order of the connections.
+    if (std::exchange(served_, true)) ticket_ = state_.tree.draw_ticket();
     body_sent_ = 0;
     failed_ = false;
     body_pending_ = head_.has_body();
@@ -218,37 +225,86 @@ Async<void> Connection::serve() {
 
 Async<Response> Connection::answer() {
     const bool is_head = head_.method == "HEAD";
+    const bool reads = is_head || head_.method == "GET";
     auto target = parse_target(head_.target);
     Response response;
     if (!target) {
         response = error_response(400, target.error().message());
-    } else if (!is_head && head_.method != "GET") {
-        response = method_not_allowed();
     } else if (door_ == Door::kAdmin) {
-        response = co_await answer_on_admin(std::move(target->segments));
+        if (reads)
+            response = co_await answer_on_admin(std::move(target->segments));
+        else
+            response = method_not_allowed(kAllowed);
+    } else if (reads) {
+        response = co_await answer_read(*target);
     } else {
-        Route route = route_public(std::move(target->segments));
-        switch (route.resource) {
-            case Resource::kObject:
-                meter_ = is_head ? &state_.head_object : &state_.get_object;
-                response = co_await answer_object(std::move(route));
-                break;
-            case Resource::kHealth:
-                response = answer_health();
-                break;
-            case Resource::kTime:
-                response = answer_time(state_.clock);
-                break;
-            case Resource::kContainer:
-                response = error_response(403, "listing a container needs a policy that allows it");
-                break;
-            case Resource::kRoot:
-            case Resource::kUnknown:
-                response = error_response(404, "there is nothing here");
-                break;
-        }
+        response = co_await answer_write(*target);
     }
     response.head_only = response.head_only || is_head;
+    co_return response;
+}
+
+Async<Response> Connection::answer_read(Target& target) {
+    const bool is_head = head_.method == "HEAD";
+    Route route = route_public(std::move(target.segments));
+    Response response;
+    switch (route.resource) {
+        case Resource::kObject:
+            meter_ = is_head ? &state_.head_object : &state_.get_object;
+            response = co_await answer_object(std::move(route));
+            break;
+        case Resource::kHealth:
+            response = answer_health();
+            break;
+        case Resource::kTime:
+            response = answer_time(state_.clock);
+            break;
+        case Resource::kContainer:
+            response = co_await answer_container(std::move(route), target.query);
+            break;
+        case Resource::kRoot:
+        case Resource::kUnknown:
+            response = error_response(404, "there is nothing here");
+            break;
+    }
+    co_return response;
+}
+
+/// Encoders PUT, or POST to the object's path; a POST with a query is neither.
+Async<Response> Connection::answer_write(Target& target) {
+    const bool puts = head_.method == "PUT" || (head_.method == "POST" && target.query.empty());
+    Route route = route_public(std::move(target.segments));
+    const bool object = route.resource == Resource::kObject;
+    Response response;
+    if (object && puts) {
+        response = co_await answer_upload(std::move(route));
+    } else if (object && head_.method == "DELETE") {
+        response = co_await answer_delete(std::move(route));
+    } else {
+        response = method_not_allowed(object ? kAllowedOnObjects : kAllowed);
+    }
+    co_return response;
+}
+
+/// A folder is listed; HEAD knows objects only.
+Async<Response> Connection::answer_container(Route route, std::string_view query) {
+    if (head_.method == "HEAD") co_return error_response(404, "a folder is listed, not described");
+    meter_ = &state_.list_items;
+    Response response = error_response(500, "internal error");
+    if (!start_on_pool(
+            task_, [&] { response = list_items(state_, head_, route, query); }, true))
+        co_return error_response(503, "too many requests wait; try again");
+    co_await wait_for(task_);
+    co_return response;
+}
+
+Async<Response> Connection::answer_delete(Route route) {
+    meter_ = &state_.delete_object;
+    Response response = error_response(500, "internal error");
+    if (!start_on_pool(
+            task_, [&] { response = delete_object(state_, head_, route); }, true))
+        co_return error_response(503, "too many requests wait; try again");
+    co_await wait_for(task_);
     co_return response;
 }
 

@@ -5,7 +5,7 @@
 // wakes of growing files arrive from elsewhere and are posted to it. A connection lives until its
 // coroutine has ended, and the coroutine ends only when no pool job of it runs.
 //
-//            head read                 all sent
+//            head read                 all sent          (kReceiving: while a body is waited for)
 //     kIdle ----------> kServing <--> kWriting -----> kIdle          (keep-alive)
 //       ^ first byte        |  ^                  \-> kClosing       (no more requests)
 //     kHead             kFollowing                     socket closed: dead_
@@ -31,6 +31,8 @@
 #include "http/request_gate.h"
 #include "http/response.h"
 #include "http/server_state.h"
+#include "http/target.h"
+#include "http/upload_request.h"
 
 namespace reelfs::http {
 
@@ -85,7 +87,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     enum class Door { kPublic, kAdmin };
 
     /// `state.connections` has been entered for it.
-    Connection(Socket socket, Loop& loop, ServerState& state, Door door);
+    /// `ticket`: its place among uploads, should the first request be one.
+    Connection(Socket socket, Loop& loop, ServerState& state, Door door, std::uint64_t ticket);
     ~Connection();
 
     /// Serves until the peer or we have enough.
@@ -98,7 +101,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void reset();
 
   private:
-    enum class Phase { kIdle, kHead, kServing, kWriting, kFollowing, kClosing };
+    enum class Phase { kIdle, kHead, kReceiving, kServing, kWriting, kFollowing, kClosing };
     enum class Sent { kAll, kShed, kGone };
 
     /// Work for the pool, run for the coroutine that waits in on_pool().
@@ -121,12 +124,25 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<void> refuse(Refusal refusal);
     Async<void> serve();
     Async<Response> answer();
+    Async<Response> answer_read(Target& target);
+    Async<Response> answer_write(Target& target);
     Async<Response> answer_object(Route route);
+    Async<Response> answer_container(Route route, std::string_view query);
+    Async<Response> answer_delete(Route route);
     Async<Response> answer_on_admin(Components segments);
     Async<bool> drain_body();
     Async<void> close();
 
-    // connection.cc: responses
+    // connection_upload.h
+    Async<Response> answer_upload(Route route);
+    Async<bool> receive_body(UploadRequest& request, std::int64_t ends_ns);
+    Async<void> publish(UploadRequest& request);
+    Async<bool> wait_readable(std::int64_t ends_ns);
+    bool read_now();
+    bool expects_continue() const;
+    void start_upload_work(std::function<void()> work);
+
+    // connection_body.h: responses
     Async<void> send(Response& response);
     Async<bool> send_text(std::string_view text, std::string_view more);
     Async<bool> send_parts(std::string head, Response& response);
@@ -136,6 +152,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<bool> wait_beyond(std::uint64_t offset);
     Async<Sent> write(std::string_view before, const Pins& pins, std::string_view after,
                       std::size_t& sent);
+    Async<Window> take_window(std::size_t bytes);
     Async<Window> fill(std::uint64_t offset, std::size_t bytes);
     void prefetch(std::uint64_t offset, std::size_t bytes);
     Async<Window> take_prefetched(std::uint64_t offset);
@@ -157,6 +174,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     const bool peer_is_loopback_;
 
     // The request at hand
+    std::uint64_t ticket_;
+    bool served_ = false;  // its first request
     InputBuffer input_;
     std::string head_text_;
     RequestHead head_;

@@ -291,21 +291,26 @@ inline Async<bool> Connection::wait_writable() {
     co_return !dead_;
 }
 
+/// Room for so many bytes, after waiting in line for it; none when the server stops.
+inline Async<Window> Connection::take_window(std::size_t bytes) {
+    Window window = state_.budget.try_take(bytes);
+    if (window) co_return window;
+    bool granted = false;
+    state_.budget.take(bytes, [this, &window, &granted](Window given) {
+        asio::post(loop_.io, [this, &window, &granted, taken = std::move(given)]() mutable {
+            window = std::move(taken);
+            granted = true;
+            event_.resume();
+        });
+    });
+    while (!granted) co_await event_.wait();
+    if (!window) fail("the server stops");
+    co_return window;
+}
+
 /// A window with these bytes; none when the connection is dead, which a failed read makes it.
 inline Async<Window> Connection::fill(std::uint64_t offset, std::size_t bytes) {
-    Window window = state_.budget.try_take(bytes);
-    if (!window) {
-        bool granted = false;
-        state_.budget.take(bytes, [this, &window, &granted](Window given) {
-            asio::post(loop_.io, [this, &window, &granted, taken = std::move(given)]() mutable {
-                window = std::move(taken);
-                granted = true;
-                event_.resume();
-            });
-        });
-        while (!granted) co_await event_.wait();
-        if (!window) fail("the server stops");
-    }
+    Window window = co_await take_window(bytes);
     if (dead_) co_return Window();
     core::ObjectReader& reader = *object_.reader;
     if (reader.read_cached(offset, window.size(), window.pins)) co_return window;

@@ -40,6 +40,7 @@ void ObjectRequest::plan(ServerState& state, const RequestHead& head,
     const core::ObjectReader::State now = opened->state();
     ObjectFacts facts{.name = route.path.back(),
                       .mime_type = opened->mime_type(),
+                      .cache_control = opened->cache_control(),
                       .etag = "",
                       .modified = opened->attributes().modified,
                       .size = now.size,

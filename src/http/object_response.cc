@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "http/conditions.h"
+#include "http/dialect.h"
 #include "http/http_date.h"
 #include "http/mime.h"
 #include "http/range.h"
@@ -19,10 +20,17 @@ std::string_view content_type_of(const ObjectFacts& object) {
 }
 
 /// What 200, 206 and 304 share.
-void add_validators(Response& response, const ObjectFacts& object, std::int64_t last_modified) {
-    if (!object.etag.empty()) response.add("ETag", fmt::format("\"{}\"", object.etag));
+void add_validators(Response& response, const ObjectFacts& object, std::int64_t last_modified,
+                    Dialect dialect) {
+    const bool bare = dialect == Dialect::kMediaStore;
+    if (!object.etag.empty())
+        response.add("ETag", bare ? object.etag : fmt::format("\"{}\"", object.etag));
     response.add("Last-Modified", format_http_date(last_modified));
-    if (is_manifest(object.name)) response.add("Cache-Control", "max-age=1");
+    // What was stored always wins; MediaStore's clients get nothing that was not.
+    if (is_safe_field_value(object.cache_control))
+        response.add("Cache-Control", object.cache_control);
+    else if (is_manifest(object.name) && !bare)
+        response.add("Cache-Control", "max-age=1");
 }
 
 void add_representation(Response& response, std::string_view content_type) {
@@ -67,11 +75,11 @@ Response unsatisfiable(const ObjectFacts& object) {
 }
 
 Response respond_while_growing(std::string_view range_header, const ObjectFacts& object,
-                               std::int64_t last_modified) {
+                               std::int64_t last_modified, Dialect dialect) {
     const GrowingRangeAnswer answer = answer_growing_range(range_header, object.size);
     if (answer.kind == GrowingRangeAnswer::Kind::kUnsatisfiable) return unsatisfiable(object);
     Response response;
-    add_validators(response, object, last_modified);
+    add_validators(response, object, last_modified, dialect);
     add_representation(response, content_type_of(object));
     if (answer.kind == GrowingRangeAnswer::Kind::kPart) {
         set_part(response, answer.range, object);
@@ -88,13 +96,15 @@ Response respond_while_growing(std::string_view range_header, const ObjectFacts&
 }
 
 Response respond_when_finished(std::string_view range_header, const ObjectFacts& object,
-                               std::int64_t last_modified) {
+                               std::int64_t last_modified, Dialect dialect) {
     RangeAnswer answer = answer_range(range_header, object.size);
+    if (dialect == Dialect::kMediaStore && range_header.find(',') != std::string_view::npos)
+        answer = {};
     // Opened while it grew, finished since: it has no tag yet, so there is no boundary to trust.
     if (answer.ranges.size() > 1 && object.etag.empty()) answer = {};
     if (answer.kind == RangeAnswer::Kind::kUnsatisfiable) return unsatisfiable(object);
     Response response;
-    add_validators(response, object, last_modified);
+    add_validators(response, object, last_modified, dialect);
     if (answer.ranges.size() > 1) {
         set_multipart(response, answer.ranges, object);
         return response;
@@ -116,15 +126,18 @@ Response respond_with_object(const RequestHead& head, const ObjectFacts& object,
     Validators validators;
     if (!object.growing) validators = {object.etag, last_modified};
     const bool is_head = head.method == "HEAD";
+    const Dialect dialect = dialect_of(head);
+    const bool conditional = dialect == Dialect::kRfc9110;
 
-    switch (evaluate_conditions(head, validators, now.seconds())) {
+    switch (conditional ? evaluate_conditions(head, validators, now.seconds())
+                        : Verdict::kProceed) {
         case Verdict::kProceed:
             break;
         case Verdict::kNotModified: {
             Response response;
             response.status = 304;
             response.head_only = true;
-            add_validators(response, object, last_modified);
+            add_validators(response, object, last_modified, dialect);
             return response;
         }
         case Verdict::kPreconditionFailed: {
@@ -134,10 +147,12 @@ Response respond_with_object(const RequestHead& head, const ObjectFacts& object,
         }
     }
     std::string_view range_header;  // HEAD knows no Range
-    if (!is_head && range_applies(head, validators, now.seconds()))
+    const bool ranged = !is_head && (conditional || !object.growing);
+    if (ranged && range_applies(head, validators, now.seconds()))
         range_header = head.single("range").value_or("");
-    Response response = object.growing ? respond_while_growing(range_header, object, last_modified)
-                                       : respond_when_finished(range_header, object, last_modified);
+    Response response = object.growing
+                            ? respond_while_growing(range_header, object, last_modified, dialect)
+                            : respond_when_finished(range_header, object, last_modified, dialect);
     response.head_only = is_head;
     return response;
 }

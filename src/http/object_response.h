@@ -1,5 +1,6 @@
-// GET and HEAD of one object, in the RFC 9110 dialect, as a pure function: conditions, then the
-// range, then the fields. See range.h for what a growing object answers.
+// GET and HEAD of one object, as a pure function: conditions, then the range, then the fields. See
+// range.h for what a growing object answers, and dialect.h: in MediaStore's dialect conditions are
+// ignored, and so are several ranges and any range of a growing object; the ETag is bare.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,10 @@
 namespace reelfs::http {
 
 struct ObjectFacts {
-    std::string_view name;  // the last component of the path asked for
-    std::string mime_type;  // as stored; "" for none
-    std::string etag;       // bare hex; "" while it grows
+    std::string_view name;      // the last component of the path asked for
+    std::string mime_type;      // as stored; "" for none
+    std::string cache_control;  // as stored; "" for none
+    std::string etag;           // bare hex; "" while it grows
     Timestamp modified;
     std::uint64_t size = 0;
     bool growing = false;

@@ -27,6 +27,8 @@ std::string server_gauges(const ServerState& state) {
          number(state.followers.load()), false},
         {"reelfs_http_body_memory_bytes", "Memory held by bodies on their way out.",
          number(state.budget.in_use()), false},
+        {"reelfs_http_unlistable_names_total", "Names ListItems passed over: not UTF-8.",
+         number(state.unlistable_names.load()), true},
         {"reelfs_http_pool_waiting", "Requests waiting for a pool thread.",
          number(state.pool.waiting()), false},
     });

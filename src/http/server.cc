@@ -175,8 +175,10 @@ class AsioServer final : public Server {
             socket.write_some(asio::buffer(kFull), ignored);
             return;
         }
-        asio::post(loop.io, [this, &loop, door, taken = std::move(socket)]() mutable {
-            auto connection = std::make_shared<Connection>(std::move(taken), loop, state_, door);
+        const std::uint64_t ticket = state_.tree.draw_ticket();
+        asio::post(loop.io, [this, &loop, door, ticket, taken = std::move(socket)]() mutable {
+            auto connection =
+                std::make_shared<Connection>(std::move(taken), loop, state_, door, ticket);
             if (!state_.stopping) connection->start();
         });
     }

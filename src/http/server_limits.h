@@ -13,6 +13,7 @@ namespace reelfs::http {
 struct ServerLimits {
     unsigned network_threads = limits::http_network_threads;
     unsigned pool_threads = limits::http_pool_threads;
+    unsigned upload_threads = limits::http_upload_threads;
     std::size_t pool_queue_max = limits::http_pool_queue_max;
     std::size_t connections_max = limits::http_connections_max;
     std::size_t window_bytes = limits::http_window_bytes;

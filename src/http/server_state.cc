@@ -61,10 +61,14 @@ ServerState::ServerState(core::Tree& the_tree, const Clock& the_clock, Metrics& 
       get_object(metrics.operation("http", "GetObject")),
       follow_object(metrics.operation("http", "FollowObject")),
       head_object(metrics.operation("http", "HeadObject")),
+      put_object(metrics.operation("http", "PutObject")),
+      delete_object(metrics.operation("http", "DeleteObject")),
+      list_items(metrics.operation("http", "ListItems")),
       other(metrics.operation("http", "other")),
       connections(limits.connections_max),
       budget(limits.bytes_in_flight_max),
       pool(limits.pool_threads, limits.pool_queue_max),
+      upload_pool(limits.upload_threads, limits.pool_queue_max),
       seed_(mixed(static_cast<std::uint64_t>(clock.now().ns))) {}
 
 std::string ServerState::next_request_id() {

@@ -50,13 +50,20 @@ struct ServerState {
     OperationMeter& get_object;
     OperationMeter& follow_object;  // GETs of growing files: their length says nothing about us
     OperationMeter& head_object;
+    OperationMeter& put_object;
+    OperationMeter& delete_object;
+    OperationMeter& list_items;
     OperationMeter& other;
 
     ConnectionCount connections;
     std::atomic<std::size_t> followers{0};
+    std::atomic<std::uint64_t> unlistable_names{0};  // passed over by ListItems
     std::atomic<bool> stopping{false};
     WindowBudget budget;
-    WorkerPool pool;  // last: its threads use the rest
+    // Last: their threads use the rest. Uploads wait for the disk and for room, reads must not wait
+    // for them.
+    WorkerPool pool;
+    WorkerPool upload_pool;
 
     /// An opaque value for x-amzn-RequestId, never the same twice in one process.
     std::string next_request_id();

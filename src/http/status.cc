@@ -14,6 +14,7 @@ std::string about(std::string_view sentence, std::string_view path) {
 
 std::string_view type_of(int status) {
     switch (status) {
+        case 401:
         case 403:
             return "AccessDeniedException";
         case 404:
@@ -79,6 +80,10 @@ Fault fault_of(Errc code, std::string_view path) {
     return fault_of_status(500, "internal error; the server's log says more");
 }
 
+Fault container_not_found(std::string_view name) {
+    return {404, "ContainerNotFoundException", about("there is no container named ", name)};
+}
+
 Fault fault_of_status(int status, std::string_view message) {
     return {status, type_of(status), std::string(message)};
 }
@@ -99,6 +104,8 @@ std::string_view reason_phrase(int status) {
             return "Not Modified";
         case 400:
             return "Bad Request";
+        case 401:
+            return "Unauthorized";
         case 403:
             return "Forbidden";
         case 404:

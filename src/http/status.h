@@ -18,6 +18,7 @@ struct Fault {
 
 /// For a data request on `path` (decoded bytes, for the message).
 Fault fault_of(Errc code, std::string_view path);
+Fault container_not_found(std::string_view name);
 /// For a status that no Errc led to (400 by the gate, 405, 412, 416, 503).
 Fault fault_of_status(int status, std::string_view message);
 

@@ -6,8 +6,6 @@
 
 namespace reelfs::http {
 
-namespace {
-
 Result<std::string> percent_decoded(std::string_view segment) {
     std::string decoded;
     decoded.reserve(segment.size());
@@ -19,14 +17,12 @@ Result<std::string> percent_decoded(std::string_view segment) {
         const int high = i + 2 < segment.size() ? hex_digit(segment[i + 1]) : -1;
         const int low = i + 2 < segment.size() ? hex_digit(segment[i + 2]) : -1;
         if (high < 0 || low < 0)
-            return Error(Errc::kInvalid, "a % in the path is not followed by two hex digits");
+            return Error(Errc::kInvalid, "a % is not followed by two hex digits");
         decoded.push_back(static_cast<char>(high * 16 + low));
         i += 2;
     }
     return decoded;
 }
-
-}  // namespace
 
 Result<Target> parse_target(std::string_view target) {
     Target parsed;

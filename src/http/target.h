@@ -20,6 +20,9 @@ struct Target {
 /// kInvalid, kNameTooLong: with a sentence for the peer.
 Result<Target> parse_target(std::string_view target);
 
+/// One name or value. kInvalid.
+Result<std::string> percent_decoded(std::string_view text);
+
 /// The path for a message to a person: "/container/name", as decoded bytes.
 std::string path_text(const Components& segments);
 

@@ -50,8 +50,10 @@ namespace reelfs::test {
 /// A disk, a store on it, and the volume opened on that store.
 class StoreRig {
   public:
-    explicit StoreRig(SeededRandom& random, std::uint64_t capacity_bytes = std::uint64_t{1} << 40)
-        : random_(random), disk_(std::make_unique<SimDisk>(capacity_bytes)) {
+    /// `clock`: another than the rig's own, which only a test moves.
+    explicit StoreRig(SeededRandom& random, std::uint64_t capacity_bytes = std::uint64_t{1} << 40,
+                      Clock* clock = nullptr)
+        : random_(random), other_clock_(clock), disk_(std::make_unique<SimDisk>(capacity_bytes)) {
         disk_->prepare("/data");
         core::CreateOptions create;
         create.directory = "/data/store";
@@ -68,7 +70,10 @@ class StoreRig {
     ManualClock& clock() { return clock_; }
     SeededRandom& random() { return random_; }
     std::int64_t background_ms = 0;  // of the next open; 0: no background work
-    core::Environment environment() { return {*disk_, random_, clock_}; }
+    core::Environment environment() {
+        Clock& own = clock_;
+        return {*disk_, random_, other_clock_ != nullptr ? *other_clock_ : own};
+    }
 
     Result<void> try_open() {
         core::OpenOptions options;
@@ -131,14 +136,16 @@ class StoreRig {
         return bytes;
     }
 
-  private:
+    /// A new start on what a crash has left.
     void replace_disk(std::unique_ptr<SimDisk> after) {
         volume_.reset();  // what it still writes goes to the disk that nobody looks at any more
         disk_ = std::move(after);
         open();
     }
 
+  private:
     SeededRandom& random_;
+    Clock* const other_clock_;
     ManualClock clock_;
     std::unique_ptr<SimDisk> disk_;
     std::unique_ptr<core::Volume> volume_;

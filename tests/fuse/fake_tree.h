@@ -395,6 +395,19 @@ class FakeTree final : public core::Tree {
                                                             const Components&) override {
         return absent();
     }
+    bool grows_elsewhere(const core::OpenFile&) const override { return false; }
+    std::uint64_t draw_ticket() override { return 0; }
+    Result<std::unique_ptr<core::Upload>> begin_upload(std::string_view, const Components&,
+                                                       const core::UploadOptions&) override {
+        return Error(Errc::kUnsupported, "not of this door");
+    }
+    Result<void> delete_object(std::string_view, const Components&) override {
+        return Error(Errc::kUnsupported, "not of this door");
+    }
+    Result<core::ItemPage> list_items(std::string_view, const Components&, std::string_view,
+                                      std::size_t) override {
+        return Error(Errc::kUnsupported, "not of this door");
+    }
     void set_change_listener(core::ChangeListener* told) override { listener = told; }
     std::vector<Gauge> gauges() const override { return {}; }
 

@@ -65,6 +65,8 @@ TEST(Translate, CacheTimeNeverExceedsTheExpiry) {
     EXPECT_EQ(cache_seconds(node, clock), 0);
     node.expires = Timestamp::from_seconds(1'000'000);
     EXPECT_EQ(cache_seconds(node, clock), kCacheSeconds);
+    node.grows_elsewhere = true;
+    EXPECT_EQ(cache_seconds(node, clock), 0);
 }
 
 TEST(Translate, StatCarriesEverything) {

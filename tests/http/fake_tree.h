@@ -74,6 +74,7 @@ class FakeObject {
     }
 
     std::string mime_type;
+    std::string cache_control;
     ETag etag{{std::byte{0xab}, std::byte{0xcd}}};
     Timestamp modified = Timestamp::from_seconds(784'111'777);  // Sun, 06 Nov 1994 08:49:37 GMT
     bool in_memory = true;
@@ -123,6 +124,7 @@ class FakeReader final : public core::ObjectReader {
     const Attributes& attributes() const override { return attributes_; }
     ETag etag() const override { return state().growing ? ETag{} : object_->etag; }
     std::string mime_type() const override { return object_->mime_type; }
+    std::string cache_control() const override { return object_->cache_control; }
     State state() const override {
         MutexLock lock(object_->mutex_);
         return {object_->content_.size(), object_->growing_, object_->cut_};
@@ -216,6 +218,7 @@ class FakeTree final : public core::Tree {
 
     std::atomic<int> opens{0};
     std::atomic<bool> names_in_memory{true};
+    std::atomic<std::uint64_t> tickets{0};
     std::optional<Errc> open_error;
 
     // Not of this door
@@ -257,6 +260,17 @@ class FakeTree final : public core::Tree {
     }
     Result<std::shared_ptr<core::OpenFile>> open(NodeId, core::OpenFlags) override { return no(); }
     NodeId node_of(const core::OpenFile&) const override { return kRootNode; }
+    bool grows_elsewhere(const core::OpenFile&) const override { return false; }
+    std::uint64_t draw_ticket() override { return ++tickets; }
+    Result<std::unique_ptr<core::Upload>> begin_upload(std::string_view, const Components&,
+                                                       const core::UploadOptions&) override {
+        return no();
+    }
+    Result<void> delete_object(std::string_view, const Components&) override { return no(); }
+    Result<core::ItemPage> list_items(std::string_view, const Components&, std::string_view,
+                                      std::size_t) override {
+        return no();
+    }
     Result<std::size_t> read(core::OpenFile&, std::uint64_t, MutableBytes) override { return no(); }
     Result<void> write(const Caller&, core::OpenFile&, std::uint64_t, Bytes) override {
         return no();

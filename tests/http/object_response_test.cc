@@ -10,6 +10,7 @@ namespace {
 constexpr Timestamp kNow = Timestamp::from_seconds(784'200'000);
 const ObjectFacts kFinished{.name = "a.ts",
                             .mime_type = "",
+                            .cache_control = "",
                             .etag = "abc",
                             .modified = Timestamp::from_seconds(784'111'777),
                             .size = 10,

@@ -22,6 +22,8 @@
 #include "reelfs/base/bytes.h"
 #include "reelfs/base/pins.h"
 #include "reelfs/base/result.h"
+#include "reelfs/core/items.h"
+#include "reelfs/core/upload.h"
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/caller.h"
 #include "reelfs/model/names.h"
@@ -102,6 +104,9 @@ class ChangeListener {
     virtual ~ChangeListener() = default;
     virtual void entry_changed(NodeId parent, std::string_view name) = 0;
     virtual void content_changed(NodeId node) = 0;
+    /// Returns when everything told before has taken effect. Never called by what the listener's
+    /// own door asks for.
+    virtual void flush() = 0;
 };
 
 /// What HTTP reads: one version of one file. For a finished file: a snapshot whose bytes never
@@ -119,6 +124,7 @@ class ObjectReader {
     virtual const Attributes& attributes() const = 0;  // as of the open
     virtual ETag etag() const = 0;                     // none() while growing
     virtual std::string mime_type() const = 0;         // user.mime_type, or ""
+    virtual std::string cache_control() const = 0;     // user.cache_control, or ""
     virtual State state() const = 0;
     /// Appends bytes [offset, offset + length), which exist, to `out`. May block on disk.
     /// kCancelled once cut.
@@ -180,6 +186,8 @@ class Tree {
     // Content
     virtual Result<std::shared_ptr<OpenFile>> open(NodeId node, OpenFlags flags) = 0;
     virtual NodeId node_of(const OpenFile& file) const = 0;
+    /// Whether it grows through HTTP now (Attributes::grows_elsewhere).
+    virtual bool grows_elsewhere(const OpenFile& file) const = 0;
     /// Up to out.size() bytes; fewer only at the end of the file.
     virtual Result<std::size_t> read(OpenFile& file, std::uint64_t offset, MutableBytes out) = 0;
     virtual Result<void> write(const Caller& caller, OpenFile& file, std::uint64_t offset,
@@ -230,6 +238,21 @@ class Tree {
     virtual std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
                                                              std::string_view container,
                                                              const Components& path) = 0;
+    /// Numbers in order: of two uploads the one with the larger came later. Never blocks.
+    virtual std::uint64_t draw_ticket() = 0;
+    /// Folders that are not there are made when it gets its name. kNotFound: no such container; as
+    /// Upload::publish() for what can be told now.
+    virtual Result<std::unique_ptr<Upload>> begin_upload(std::string_view container,
+                                                         const Components& path,
+                                                         const UploadOptions& options) = 0;
+    /// Removes a file or a link, and the folders above that uploads had made and that are empty
+    /// now. Durable, and known to the other doors, when it returns. kNotFound also for a folder.
+    virtual Result<void> delete_object(std::string_view container, const Components& path) = 0;
+    /// Up to `max` items of a folder ("" path: the container) behind the name `after`. Fewer, also
+    /// none, does not mean the end: see ItemPage::more. kNotFound: no such container; a path that
+    /// is no folder has no items.
+    virtual Result<ItemPage> list_items(std::string_view container, const Components& folder,
+                                        std::string_view after, std::size_t max) = 0;
 
     /// At most one listener per door; null takes it away. Called before serving and after.
     virtual void set_change_listener(ChangeListener* listener) = 0;

@@ -15,6 +15,8 @@
 
 namespace reelfs::http {
 
+class Authenticator;
+
 /// "127.0.0.1:8787", "[::1]:8787", "localhost:0". Port 0: any free one.
 struct Endpoint {
     std::string address;
@@ -30,6 +32,7 @@ struct ServerOptions {
     std::function<std::string()> degraded;  // why the store is not fully usable, or "" (for readyz)
     std::function<std::string()>
         extra_metrics;  // further Prometheus text, from the owner of the process; may be empty
+    Authenticator* authenticator = nullptr;  // outlives the server; null: everybody is anonymous
 };
 
 class Server {

@@ -36,6 +36,8 @@ struct Attributes {
     Timestamp changed;
     Timestamp created;
     std::optional<Timestamp> expires;
+    /// Grows through HTTP now: a door in front of a cache may keep nothing of it. Never stored.
+    bool grows_elsewhere = false;
 
     bool is_directory() const { return type == NodeType::kDirectory; }
     bool is_file() const { return type == NodeType::kFile; }

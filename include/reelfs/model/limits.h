@@ -53,6 +53,15 @@ inline constexpr int catalog_step_rows_max = 256;
 inline constexpr std::size_t fuse_request_bytes_max = 1 * MiB;
 inline constexpr unsigned fuse_threads = 8;
 
+// Uploads
+/// Bytes of an upload that came in no longer ago than this let it publish before a newer one that
+/// is complete ...
+inline constexpr std::int64_t upload_quiet_ms = 50;
+/// ... which waits for such no longer than this.
+inline constexpr std::int64_t upload_patience_ms = 500;
+/// Entries of a folder looked at for one page of items.
+inline constexpr int items_rows_max = 8'192;
+
 // HTTP
 inline constexpr std::size_t http_head_bytes_max = 32 * KiB;
 inline constexpr std::size_t http_target_bytes_max = 8 * KiB;
@@ -69,6 +78,9 @@ inline constexpr std::size_t http_bytes_in_flight_max = 64 * MiB;
 inline constexpr std::int64_t follow_idle_ms = 30'000;
 inline constexpr unsigned http_network_threads = 2;
 inline constexpr unsigned http_pool_threads = 4;
+inline constexpr unsigned http_upload_threads = 4;
+/// What is asked of a socket at once while a body comes in.
+inline constexpr std::size_t http_body_read_bytes = 64 * KiB;
 /// Requests waiting for a pool thread; one more is answered 503.
 inline constexpr std::size_t http_pool_queue_max = 1'024;
 inline constexpr int http_backlog = 1'024;
@@ -84,6 +96,15 @@ inline constexpr std::size_t http_body_drain_bytes_max = 64 * KiB;
 inline constexpr std::int64_t http_linger_ms = 2'000;
 inline constexpr std::size_t http_trailer_bytes_max = 8 * KiB;
 inline constexpr int symlink_hops_max = 8;
+inline constexpr std::size_t items_page_max = 1'000;
+inline constexpr std::int64_t page_token_seconds = 900;
+
+// Containers of profile "mediastore"
+inline constexpr std::uint64_t mediastore_standard_bytes_max = 25 * MiB;
+inline constexpr std::uint64_t mediastore_streaming_bytes_max = 10 * MiB;
+inline constexpr std::int64_t mediastore_upload_ms_max = 30'000;
+inline constexpr std::size_t mediastore_segments_max = 11;
+inline constexpr std::size_t mediastore_path_bytes_max = 900;
 
 static_assert(dirty_bytes_default + block_cache_bytes_default + catalog_cache_bytes_default +
                   http_bytes_in_flight_max <

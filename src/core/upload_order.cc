@@ -1,0 +1,86 @@
+#include "core/upload_order.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "reelfs/model/limits.h"
+
+namespace reelfs::core {
+
+namespace {
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kQuietNs = limits::upload_quiet_ms * kNsPerMs;
+constexpr std::int64_t kPatienceNs = limits::upload_patience_ms * kNsPerMs;
+}  // namespace
+
+std::vector<std::function<void()>> UploadOrder::take_wakes(Line& line) {
+    std::vector<std::function<void()>> wakes;
+    for (auto& [ticket, place] : line)
+        if (place.wake) wakes.push_back(std::exchange(place.wake, nullptr));
+    return wakes;
+}
+
+void UploadOrder::enter(const Folder& folder, std::uint64_t ticket, bool streaming,
+                        std::int64_t now_ns) {
+    MutexLock lock(mutex_);
+    Place& place = lines_[folder][ticket];
+    place.streaming = streaming;
+    place.advanced_ns = now_ns;
+}
+
+void UploadOrder::leave(const Folder& folder, std::uint64_t ticket) {
+    std::vector<std::function<void()>> wakes;
+    std::function<void()> own;  // destroyed after the lock
+    {
+        MutexLock lock(mutex_);
+        auto line = lines_.find(folder);
+        if (line == lines_.end()) return;
+        auto place = line->second.find(ticket);
+        if (place == line->second.end()) return;
+        own = std::move(place->second.wake);
+        line->second.erase(place);
+        wakes = take_wakes(line->second);
+        if (line->second.empty()) lines_.erase(line);
+    }
+    for (const auto& wake : wakes) wake();
+}
+
+void UploadOrder::advanced(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) {
+    MutexLock lock(mutex_);
+    lines_[folder][ticket].advanced_ns = now_ns;
+}
+
+void UploadOrder::completed(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) {
+    MutexLock lock(mutex_);
+    Place& place = lines_[folder][ticket];
+    place.complete = true;
+    place.completed_ns = now_ns;
+}
+
+Upload::Turn UploadOrder::turn(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns,
+                               std::function<void()> wake) {
+    MutexLock lock(mutex_);
+    Line& line = lines_[folder];
+    Place& own = line[ticket];
+    const std::int64_t patience_ends = own.completed_ns + kPatienceNs;
+    bool wait = false;
+    std::int64_t until = INT64_MAX;
+    for (const auto& [other, place] : line) {
+        if (other >= ticket) break;
+        if (place.complete) {
+            wait = true;
+            continue;
+        }
+        const std::int64_t ends = std::min(place.advanced_ns + kQuietNs, patience_ends);
+        if (place.streaming || now_ns >= ends) continue;
+        wait = true;
+        until = std::min(until, ends);
+    }
+    if (!wait) return {.now = true, .ask_again_ms = 0};
+    own.wake = std::move(wake);
+    // A complete one publishes soon and wakes us; asking again is for the others.
+    const std::int64_t left = until == INT64_MAX ? kPatienceNs : until - now_ns;
+    return {.now = false, .ask_again_ms = left / kNsPerMs + 1};
+}
+
+}  // namespace reelfs::core

@@ -1,0 +1,100 @@
+#include "http/item_request.h"
+
+#include <nlohmann/json.hpp>
+
+#include "http/data_access.h"
+#include "http/mime.h"
+#include "http/page_token.h"
+#include "http/query.h"
+#include "http/target.h"
+#include "http/text.h"
+#include "reelfs/base/log.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::http {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Response failed(const Error& error, std::string_view path) {
+    Response response = error_response(fault_of(error.code(), path));
+    if (response.status >= 500) log::error("http: {}", error.message());
+    return response;
+}
+
+struct Asked {
+    Components folder;
+    std::size_t max = limits::items_page_max;
+    std::string after;
+};
+
+Result<Asked> asked_items(const Route& route, std::string_view query, std::int64_t now_seconds) {
+    Asked asked;
+    RF_TRY(const auto path, query_value(query, "Path"));
+    RF_TRY(asked.folder, split_path(path.value_or("")));
+    RF_TRY(const auto max, query_value(query, "MaxResults"));
+    if (max) {
+        const auto number = parse_decimal(*max);
+        if (!number || *number < 1 || *number > limits::items_page_max)
+            return Error(Errc::kInvalid, "MaxResults is a number from 1 to 1000");
+        asked.max = static_cast<std::size_t>(*number);
+    }
+    RF_TRY(const auto token, query_value(query, "NextToken"));
+    if (token) {
+        RF_TRY(asked.after,
+               read_page_token(*token, route.container + path_text(asked.folder), now_seconds));
+    }
+    return asked;
+}
+
+Json json_of(const core::Item& item) {
+    Json json{{"Name", item.name}, {"Type", item.folder ? "FOLDER" : "OBJECT"}};
+    if (item.folder) return json;
+    if (!item.etag.none()) json["ETag"] = item.etag.hex();
+    json["LastModified"] = static_cast<double>(item.modified.ns / 1'000'000) / 1e3;
+    const bool typed = is_safe_field_value(item.mime_type);
+    json["ContentType"] = typed ? item.mime_type : std::string(mime_type_of(item.name));
+    json["ContentLength"] = item.size;
+    return json;
+}
+
+}  // namespace
+
+Response list_items(ServerState& state, const RequestHead& head, const Route& route,
+                    std::string_view query) {
+    if (auto refused = refuse_access(state, head, DataAction::kListItems))
+        return *std::move(refused);
+    const std::int64_t now = state.clock.now().seconds();
+    const auto asked = asked_items(route, query, now);
+    if (!asked) return error_response(400, asked.error().message());
+    auto page = state.tree.list_items(route.container, asked->folder, asked->after, asked->max);
+    if (!page) {
+        if (page.error().code() == Errc::kNotFound)
+            return error_response(container_not_found(route.container));
+        return failed(page.error(), route.container + path_text(asked->folder));
+    }
+    state.unlistable_names += page->unlistable;
+    Json body{{"Items", Json::array()}};
+    for (const core::Item& item : page->items) body["Items"].push_back(json_of(item));
+    if (page->more)
+        body["NextToken"] =
+            make_page_token(route.container + path_text(asked->folder), page->last, now);
+    return text_response(200, "application/json",
+                         body.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+Response delete_object(ServerState& state, const RequestHead& head, const Route& route) {
+    if (auto refused = refuse_access(state, head, DataAction::kDeleteObject))
+        return *std::move(refused);
+    if (auto container = state.tree.container(route.container); !container) {
+        if (container.error().code() == Errc::kNotFound)
+            return error_response(container_not_found(route.container));
+        return failed(container.error(), route.container);
+    }
+    if (auto deleted = state.tree.delete_object(route.container, route.path); !deleted)
+        return failed(deleted.error(), "/" + route.container + path_text(route.path));
+    return Response{};
+}
+
+}  // namespace reelfs::http
