@@ -30,25 +30,31 @@ void set_permissions(Attributes& attributes, std::uint32_t permissions) {
 
 }  // namespace
 
-Result<void> TreeImpl::insert_child(Writer& w, const Caller& caller, const NodeRow& parent,
-                                    NodeRow& row) const {
+Result<bool> TreeImpl::inherit_acl(Writer& w, const NodeRow& parent, NodeRow& row) const {
     Attributes& attributes = row.attributes;
-    if (attributes.type == NodeType::kSymlink) return w.insert_node(row);  // neither list nor umask
     RF_TRY(auto inherited, kept_acl(w, parent, kDefaultAclName));
-    if (!inherited) {
-        attributes.mode &= ~(caller.umask & kPermissions);
-        return w.insert_node(row);
-    }
+    if (!inherited) return false;
     PosixAcl access = *inherited;
     access.restrict_to(attributes.mode);
     set_permissions(attributes, access.mode());
-    const bool keeps_access = !access.says_no_more_than_a_mode();
-    row.has_xattrs = keeps_access || attributes.is_directory();
-    RF_CHECK(w.insert_node(row));
-    if (keeps_access) RF_CHECK(w.set_xattr(attributes.node, kAccessAclName, access.serialize()));
-    if (attributes.is_directory())
+    if (!access.says_no_more_than_a_mode()) {
+        row.has_xattrs = true;
+        RF_CHECK(w.set_xattr(attributes.node, kAccessAclName, access.serialize()));
+    }
+    if (attributes.is_directory()) {
+        row.has_xattrs = true;
         RF_CHECK(w.set_xattr(attributes.node, kDefaultAclName, inherited->serialize()));
-    return done();
+    }
+    return true;
+}
+
+Result<void> TreeImpl::insert_child(Writer& w, const Caller& caller, const NodeRow& parent,
+                                    NodeRow& row) const {
+    if (row.attributes.type == NodeType::kSymlink)
+        return w.insert_node(row);  // neither list nor umask
+    RF_TRY(bool inherited, inherit_acl(w, parent, row));
+    if (!inherited) row.attributes.mode &= ~(caller.umask & kPermissions);
+    return w.insert_node(row);
 }
 
 Result<void> TreeImpl::set_mode(Writer& w, NodeRow& row, std::uint32_t mode) const {

@@ -153,6 +153,10 @@ class TreeImpl final : public Tree {
 
     catalog::NodeRow fresh_row(const Caller& caller, NodeId id, const catalog::NodeRow& parent,
                                NodeType type, std::uint32_t mode) const;
+    /// Gives a new node what its parent's default access control list says; false when there is
+    /// none. `row` is the caller's to write.
+    Result<bool> inherit_acl(catalog::Writer& w, const catalog::NodeRow& parent,
+                             catalog::NodeRow& row) const;
     /// Inserts a fresh row with the mode and the access control lists that its maker and its parent
     /// give it.
     Result<void> insert_child(catalog::Writer& w, const Caller& caller,

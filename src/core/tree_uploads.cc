@@ -115,7 +115,7 @@ Result<NodeRow> TreeImpl::make_folders(Writer& w, Changed& changed, NodeRow at,
                                  at, NodeType::kDirectory, kFolderMode);
         made.attributes.mode = kFolderMode;  // no sgid, also below a folder that has it
         made.implicit_folder = true;
-        RF_CHECK(w.insert_node(made));
+        RF_CHECK(insert_child(w, {}, at, made));
         RF_CHECK(
             w.insert_entry(at.attributes.node, {name, made.attributes.node, NodeType::kDirectory}));
         if (!folders.first_made) folders.first_made = Folders::Name{at.attributes.node, name};
@@ -263,6 +263,7 @@ Result<void> UploadImpl::show() {
             row.attributes.uid = folder.attributes.uid;
             row.attributes.gid = folder.attributes.gid;
             row.symlink_target = joined(path_);
+            RF_TRY([[maybe_unused]] bool inherited, tree_.inherit_acl(w, folder, row));
             RF_CHECK(set_headers(w, row));
             RF_CHECK(w.update_node(row));
             changed.push_back(row);
@@ -314,6 +315,9 @@ Result<void> UploadImpl::give_name(Writer& w, TreeImpl::Changed& changed, Bytes 
     row.attributes.gid = folder.attributes.gid;
     row.attributes.modified = row.attributes.changed = now;
     row.symlink_target.clear();
+    if (!shown_) {  // otherwise it has inherited, and may have been changed since
+        RF_TRY([[maybe_unused]] bool inherited, tree_.inherit_acl(w, folder, row));
+    }
     RF_CHECK(set_headers(w, row));
     RF_CHECK(set_content_hash(w, row, sha256));
     RF_CHECK(w.update_node(row));

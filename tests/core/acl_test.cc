@@ -152,5 +152,37 @@ TEST_F(AclTest, OtherAttributesLiveBesideLists) {
     EXPECT_EQ(must(tree().create(caller_, folder.node, "file", 0666, {})).attributes.mode, 0640u);
 }
 
+TEST_F(AclTest, AnUploadInheritsWithTheFoldersMadeForIt) {
+    must(set(c_, kDefaultAclName, named_list()));
+    for (bool streaming : {false, true}) {
+        const std::string folder = streaming ? "live" : "whole";
+        UploadOptions options;
+        options.ticket = tree().draw_ticket();
+        options.streaming = streaming;
+        options.mime_type = "video/mp2t";
+        auto upload = must(tree().begin_upload("c", {folder, "deep", "o"}, options));
+        must(upload->append(bytes_of("some bytes")));
+        if (streaming) {
+            const auto shown = must(tree().resolve(c_, {folder, "deep", "o"}));
+            EXPECT_EQ(shown.mode, 0640u);
+            chmod(shown.node, 0600);  // and it stays so
+        }
+        upload->complete();
+        must(upload->make_durable());
+        must(upload->publish(std::vector<std::byte>(32)));
+        upload.reset();
+        for (const Components& path : {Components{folder}, Components{folder, "deep"}}) {
+            const auto made = must(tree().resolve(c_, path));
+            EXPECT_EQ(made.mode, 0750u);
+            EXPECT_EQ(list(made.node, kAccessAclName)->mode(), 0750u);
+            EXPECT_EQ(list(made.node, kDefaultAclName), must(PosixAcl::parse(named_list())));
+        }
+        const auto object = must(tree().resolve(c_, {folder, "deep", "o"}));
+        EXPECT_EQ(object.mode, streaming ? 0600u : 0640u);
+        EXPECT_EQ(list(object.node, kAccessAclName)->mode(), object.mode);
+        EXPECT_EQ(text_of(must(tree().get_xattr(object.node, "user.mime_type"))), "video/mp2t");
+    }
+}
+
 }  // namespace
 }  // namespace reelfs::core
