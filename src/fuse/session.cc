@@ -2,10 +2,12 @@
 
 #include <linux/fuse.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 
@@ -46,6 +48,10 @@ bool is_alive(fuse_session* session) {
     pollfd device{fuse_session_fd(session), 0, 0};
     return ::poll(&device, 1, 0) == 0;
 }
+
+/// Wakes libfuse's loop; nobody else uses it here.
+constexpr int kWakeSignal = SIGUSR2;
+constexpr auto kWakeAgain = std::chrono::milliseconds(10);
 
 constexpr std::uint64_t kAclFlags = FUSE_POSIX_ACL | FUSE_DONT_MASK;
 
@@ -132,14 +138,42 @@ Result<void> Session::serve() {
     fuse_loop_cfg_set_clone_fd(config.get(), 1);
     fuse_loop_cfg_set_max_threads(config.get(), threads_);
     // Idle threads are kept (libfuse's default, -1): making and ending them costs more.
+    {
+        MutexLock lock(serving_mutex_);
+        serving_ = pthread_self();
+    }
     int result = fuse_session_loop_mt(session_.get(), config.get());
+    {
+        MutexLock lock(serving_mutex_);
+        serving_.reset();
+    }
+    served_.notify_all();
+    if (fuse_session_exited(session_.get())) return done();
     // However the workers put it: when the connection is over, the mount was taken down.
     if (result == 0 || !is_alive(session_.get())) return done();
     return Error::from_errno(std::abs(result), "serve " + mounted_->path());
 }
 
 Result<void> Session::unmount(bool lazily) {
-    return mounted_->unmount(lazily);
+    RF_CHECK(mounted_->unmount(lazily));
+    // A file somebody holds open keeps the connection alive after a lazy unmount. Only root can
+    // make the kernel end it; everybody can stop answering, and closing the device then ends it.
+    if (lazily) end_serving();
+    return done();
+}
+
+void Session::end_serving() {
+    // libfuse's loop looks at its flag when a signal interrupts it, and at no other time; one that
+    // arrives while it looks is lost, hence again.
+    struct sigaction nothing {};
+    nothing.sa_handler = [](int) {};
+    sigaction(kWakeSignal, &nothing, nullptr);
+    fuse_session_exit(session_.get());
+    MutexLock lock(serving_mutex_);
+    while (serving_) {
+        pthread_kill(*serving_, kWakeSignal);
+        served_.wait_for(serving_mutex_, kWakeAgain);
+    }
 }
 
 Session::~Session() {

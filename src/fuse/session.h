@@ -50,6 +50,7 @@ class Session final : public Mount {
     Session(core::Tree& tree, const Clock& clock, Metrics& metrics, const MountOptions& options);
     Result<void> open(const MountOptions& options);
     Result<void> exchange_init();
+    void end_serving() EXCLUDES(serving_mutex_);
 
     // Constant after start(); the door and the invalidator have locks of their own.
     Door door_;
@@ -58,6 +59,10 @@ class Session final : public Mount {
     std::optional<MountedPath> mounted_;
     std::optional<Notifier> notifier_;
     std::optional<Invalidator> invalidator_;
+
+    Mutex serving_mutex_;
+    CondVar served_;
+    std::optional<pthread_t> serving_ GUARDED_BY(serving_mutex_);  // the thread in serve()
 };
 
 }  // namespace reelfs::fuse

@@ -105,6 +105,29 @@ TEST(UserMount, IsToldWhatToDoAboutADeviceThatOnlyRootMayOpen) {
     }));
 }
 
+// An ordinary user cannot make the kernel end the connection, and waited until the file was closed.
+TEST(UserMount, ALazyUnmountEndsServingAlthoughAFileIsOpen) {
+    EXPECT_TRUE(as_ordinary_user(0666, [] {
+        SystemClock clock;
+        FakeTree tree;
+        core::AttributeChange owner;
+        owner.uid = getuid();
+        owner.gid = getgid();
+        ASSERT_TRUE(tree.change({}, kRootNode, owner).ok());
+        LiveMount mount(tree, clock);
+        ASSERT_TRUE(mount.ok());
+        Fd file(open((mount / "f").c_str(), O_CREAT | O_RDWR, 0644));
+        ASSERT_TRUE(file) << strerror(errno);
+        auto gone = mount.session().unmount(true);
+        EXPECT_TRUE(gone.ok()) << gone.error().message();
+        EXPECT_TRUE(mount.join());
+        EXPECT_FALSE(test::is_mounted(mount.path()));
+        mount.stop();
+        EXPECT_EQ(write(file.get(), "late", 4), -1);
+        EXPECT_EQ(tree.open_files, 0);
+    }));
+}
+
 TEST(UserMount, IsTakenDownWhenNobodyEverServedIt) {
     EXPECT_TRUE(as_ordinary_user(0666, [] {
         SystemClock clock;
