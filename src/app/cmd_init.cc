@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
@@ -67,6 +68,11 @@ Result<Made> make_store(Machine& machine, const InitArguments& arguments) {
     std::vector<std::string> forbidden{options.directory};
     for (const std::string& zone : arguments.zones) {
         RF_TRY(std::string real, real_path(zone));
+        if (std::find(forbidden.begin(), forbidden.end(), real) != forbidden.end())
+            return Error(Errc::kInvalid,
+                         fmt::format("zone {} is given twice, or is the store itself; give each "
+                                     "disk once. Nothing was made",
+                                     real));
         options.zones.push_back(real);
         forbidden.push_back(real);
     }

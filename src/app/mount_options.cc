@@ -14,10 +14,10 @@ namespace {
 constexpr std::array kForOthers{
     "defaults", "auto",     "noauto",     "user",        "users",         "nouser",   "owner",
     "noowner",  "group",    "nogroup",    "_netdev",     "nofail",        "async",    "atime",
-    "relatime", "diratime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
+    "relatime", "diratime", "nodiratime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
     "mand",     "nomand",   "noiversion", "iversion",    "silent",        "loud"};
 constexpr std::array kForOthersWithValue{"user=", "uhelper=", "helper=", "comment="};
-constexpr std::array kPassedOn{"noatime", "nodiratime", "dirsync", "sync"};
+constexpr std::array kPassedOn{"noatime", "dirsync", "sync"};
 
 bool is_for_others(std::string_view word) {
     return word.starts_with("x-") || word.starts_with("X-") ||

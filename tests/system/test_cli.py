@@ -330,6 +330,15 @@ def test_newer_format_is_refused_and_untouched(make_store):
     assert digest_of(store.dir) == before
 
 
+def test_a_zone_given_twice_is_refused_before_anything_is_made(make_store):
+    """Once a store was made that nobody could open."""
+    store = make_store(init=False, zones=1)
+    for zones in ((store.zones[0], f"{store.zones[0]}/../zone1"), (store.dir,)):
+        refused(store, "init", store.dir, "--key-file", store.key, *(part for zone in zones for part in ("--zone", zone)),
+                words=["twice", "Nothing was made"])
+        assert not os.path.exists(f"{store.dir}/keyring") and not os.path.exists(store.key)
+
+
 def test_missing_zone_is_named(make_store):
     store = make_store(zones=2).mount()
     write_file(f"{store.container()}/f", pattern(1, 5 << 20))

@@ -83,9 +83,30 @@ def test_second_run_is_harmless_and_says_the_same(up):
     second = up()
     assert up.pid() == pid, "the same daemon"
     without_recovery = [line for line in first.splitlines() if line not in second.splitlines()]
-    assert all(re.search("Recovery|Shown this once|making a store", line) for line in without_recovery if line.strip()), \
-        without_recovery
-    assert "Recovery   " not in second, "the recovery key is shown once"
+    recovery_key = re.search(r"([0-9A-Z]{4}-){13}[0-9A-Z]{4}", first)[0]
+    assert all(re.search(f"Recovery|Shown once|making a store|{recovery_key}", line)
+               for line in without_recovery if line.strip()), without_recovery
+    assert recovery_key not in second, "the recovery key is shown at the first run only"
+
+
+def test_a_first_run_that_fails_later_has_shown_the_recovery_key(up):
+    """The store stays, and its recovery key cannot be had again."""
+    os.makedirs(os.path.dirname(up.mount), exist_ok=True)
+    os.symlink("/proc/self/nowhere", up.mount)   # mkdir -p fails
+    text = up(check=False)
+    assert os.path.exists(f"{up.store}/keyring"), text
+    assert re.search(r"([0-9A-Z]{4}-){13}[0-9A-Z]{4}", text)
+    os.unlink(up.mount)
+    assert is_mounted(up.mount) or "reelfs is running" in up()
+    assert os.path.isdir(f"{up.mount}/media"), "the first folder is made by the run that mounts"
+
+
+def test_a_mountpoint_with_something_in_it_stops_before_anything_is_made(up):
+    """A checkout in ~/reelfs, say."""
+    os.makedirs(up.mount)
+    write_file(f"{up.mount}/CMakeLists.txt", b"")
+    text = up(check=False)
+    assert "not empty" in text and not os.path.exists(f"{up.store}/keyring")
 
 
 def test_down_and_up_again_keep_store_and_port(up):
