@@ -402,6 +402,30 @@ TEST_F(UploadTest, ABodyStillOnItsWayDelaysNobodyForLong) {
     slow.reset();
 }
 
+TEST_F(UploadTest, OwnerAndDefaultListComeFromTheFolderAndNoPrivilegeDoes) {
+    const NodeId c = rig_.container();
+    AttributeChange change;
+    change.mode = 02755;
+    change.uid = 7;
+    change.gid = 8;
+    must(tree().change({}, c, change));
+    // u::rw-,u:1234:r-x,g::r--,m::r-x,o::---
+    const auto list = *from_hex(
+        "0200000001000600ffffffff02000500d204000004000400ffffffff10000500ffffffff20000000ffffffff");
+    must(tree().set_xattr(c, "system.posix_acl_default", list, XattrMode::kSet));
+    put({"f", "o"}, rig_.noise(5));
+    const Attributes folder = must(tree().lookup(c, "f"));
+    const Attributes file = must(tree().lookup(folder.node, "o"));
+    for (const Attributes& made : {folder, file}) {
+        EXPECT_EQ(made.uid, 7u);
+        EXPECT_EQ(made.gid, 8u);
+        EXPECT_EQ(made.mode & 07000, 0u);
+        EXPECT_EQ(made.mode & 0007, 0u) << "the list lets no others in";
+        EXPECT_TRUE(tree().get_xattr(made.node, "system.posix_acl_access").ok());
+    }
+    EXPECT_TRUE(tree().get_xattr(folder.node, "system.posix_acl_default").ok());
+}
+
 TEST_F(UploadTest, TheHashGoesWhenTheContentChanges) {
     put({"o"}, rig_.noise(100));
     const NodeId node = must(tree().lookup(rig_.container(), "o")).node;
