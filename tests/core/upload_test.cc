@@ -383,6 +383,27 @@ TEST_F(UploadTest, CompleteUploadsOfAFolderPublishInTheOrderOfTheirTickets) {
     EXPECT_TRUE(list->turn(wake).now);
 }
 
+TEST_F(UploadTest, ATicketIsWaitedForBeforeItsUploadBegins) {
+    const auto connection = tree().draw_ticket(), request = tree().draw_ticket();
+    tree().confirm_ticket(request);
+    auto list = begin({"live", "i.m3u8"});
+    int woken = 0;
+    const auto wake = [&] { ++woken; };
+    list->complete();
+    EXPECT_FALSE(list->turn(wake).now);
+    rig_.clock().advance_ms(limits::upload_quiet_ms);
+    const auto asked = list->turn(wake);
+    EXPECT_FALSE(asked.now) << "a request is on its way";
+    EXPECT_LE(asked.ask_again_ms, limits::upload_patience_ms);
+    auto segment = begin({"live", "1.ts"}, false, request);
+    EXPECT_EQ(woken, 1);
+    EXPECT_FALSE(list->turn(wake).now) << "its bytes may be coming in";
+    segment.reset();
+    EXPECT_EQ(woken, 2);
+    EXPECT_TRUE(list->turn(wake).now) << "nobody was heard with the other";
+    tree().drop_ticket(connection);
+}
+
 TEST_F(UploadTest, ABodyStillOnItsWayDelaysNobodyForLong) {
     auto slow = begin({"live", "1.ts"});
     auto streaming = begin({"live", "2.ts"}, true);
