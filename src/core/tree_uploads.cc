@@ -15,6 +15,7 @@ using catalog::Writer;
 namespace {
 
 constexpr std::uint32_t kFileMode = 0644, kFolderMode = 0755;
+constexpr std::int64_t kNsPerMs = 1'000'000;
 
 std::string joined(std::span<const std::string> names) {
     std::string path;
@@ -39,7 +40,14 @@ std::uint64_t TreeImpl::draw_ticket() {
     do {
         ticket = std::max(now, last + 1);
     } while (!last_ticket_.compare_exchange_weak(last, ticket));
+    upload_order_.expect(ticket,
+                         context_.clock.monotonic_ns() + limits::upload_quiet_ms * kNsPerMs);
     return ticket;
+}
+
+void TreeImpl::confirm_ticket(std::uint64_t ticket) {
+    upload_order_.expect(ticket,
+                         context_.clock.monotonic_ns() + limits::upload_patience_ms * kNsPerMs);
 }
 
 Result<NodeRow> TreeImpl::container_root(Reader& r, std::string_view name) {

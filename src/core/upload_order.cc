@@ -13,19 +13,35 @@ constexpr std::int64_t kQuietNs = limits::upload_quiet_ms * kNsPerMs;
 constexpr std::int64_t kPatienceNs = limits::upload_patience_ms * kNsPerMs;
 }  // namespace
 
-std::vector<std::function<void()>> UploadOrder::take_wakes(Line& line) {
-    std::vector<std::function<void()>> wakes;
+void UploadOrder::take_wakes(Line& line, std::vector<std::function<void()>>& wakes) {
     for (auto& [ticket, place] : line)
         if (place.wake) wakes.push_back(std::exchange(place.wake, nullptr));
-    return wakes;
+}
+
+void UploadOrder::expect(std::uint64_t ticket, std::int64_t until_ns) {
+    MutexLock lock(mutex_);
+    expected_[ticket] = until_ns;
+}
+
+void UploadOrder::drop(std::uint64_t ticket) {
+    std::vector<std::function<void()>> wakes;
+    {
+        MutexLock lock(mutex_);
+        if (expected_.erase(ticket) == 0 || !std::exchange(waiting_for_expected_, false)) return;
+        for (auto& [folder, line] : lines_) take_wakes(line, wakes);
+    }
+    for (const auto& wake : wakes) wake();
 }
 
 void UploadOrder::enter(const Folder& folder, std::uint64_t ticket, bool streaming,
                         std::int64_t now_ns) {
-    MutexLock lock(mutex_);
-    Place& place = lines_[folder][ticket];
-    place.streaming = streaming;
-    place.advanced_ns = now_ns;
+    {
+        MutexLock lock(mutex_);
+        Place& place = lines_[folder][ticket];
+        place.streaming = streaming;
+        place.advanced_ns = now_ns;
+    }
+    drop(ticket);
 }
 
 void UploadOrder::leave(const Folder& folder, std::uint64_t ticket) {
@@ -39,7 +55,7 @@ void UploadOrder::leave(const Folder& folder, std::uint64_t ticket) {
         if (place == line->second.end()) return;
         own = std::move(place->second.wake);
         line->second.erase(place);
-        wakes = take_wakes(line->second);
+        take_wakes(line->second, wakes);
         if (line->second.empty()) lines_.erase(line);
     }
     for (const auto& wake : wakes) wake();
@@ -75,6 +91,12 @@ Upload::Turn UploadOrder::turn(const Folder& folder, std::uint64_t ticket, std::
         if (place.streaming || now_ns >= ends) continue;
         wait = true;
         until = std::min(until, ends);
+    }
+    for (const auto& [other, ends] : expected_) {
+        if (other >= ticket) break;
+        if (now_ns >= std::min(ends, patience_ends)) continue;
+        wait = waiting_for_expected_ = true;
+        until = std::min({until, ends, patience_ends});
     }
     if (!wait) return {.now = true, .ask_again_ms = 0};
     own.wake = std::move(wake);

@@ -3,6 +3,10 @@
 // unless readers see them as they grow. The second kind of waiting is bounded: by
 // limits::upload_quiet_ms after the other's last byte, by limits::upload_patience_ms in all.
 //
+// A ticket is waited for from the moment it is drawn: its upload may be on its way to enter(). What
+// folder it is for is not known then, so that such waiting is for any, and bounded alike: by
+// upload_quiet_ms while nobody has been heard with the ticket, by upload_patience_ms after that.
+//
 // Thread-safe. `wake` functions are called outside the lock. Times are the monotonic clock's.
 #pragma once
 
@@ -27,6 +31,10 @@ class UploadOrder {
         auto operator<=>(const Folder&) const = default;
     };
 
+    /// Drawn; and again when its request has been read.
+    void expect(std::uint64_t ticket, std::int64_t until_ns) EXCLUDES(mutex_);
+    /// No upload comes with it, or it has entered.
+    void drop(std::uint64_t ticket) EXCLUDES(mutex_);
     void enter(const Folder& folder, std::uint64_t ticket, bool streaming, std::int64_t now_ns)
         EXCLUDES(mutex_);
     /// Published, or given up.
@@ -47,10 +55,12 @@ class UploadOrder {
         std::function<void()> wake;
     };
     using Line = std::map<std::uint64_t, Place>;  // by ticket
-    static std::vector<std::function<void()>> take_wakes(Line& line);
+    static void take_wakes(Line& line, std::vector<std::function<void()>>& wakes);
 
     Mutex mutex_;
     std::map<Folder, Line> lines_ GUARDED_BY(mutex_);
+    std::map<std::uint64_t, std::int64_t> expected_ GUARDED_BY(mutex_);  // until when
+    bool waiting_for_expected_ GUARDED_BY(mutex_) = false;               // somebody may be
 };
 
 }  // namespace reelfs::core

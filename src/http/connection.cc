@@ -63,10 +63,15 @@ Connection::Connection(Socket socket, Loop& loop, ServerState& state, Door door,
 }
 
 Connection::~Connection() {
+    drop_ticket();
     loop_.connections.erase(this);
     boost::system::error_code ignored;
     socket_.close(ignored);
     state_.connections.leave();
+}
+
+void Connection::drop_ticket() {
+    if (const auto unused = std::exchange(ticket_, std::nullopt)) state_.tree.drop_ticket(*unused);
 }
 
 void Connection::start() {
@@ -201,8 +206,8 @@ Async<void> Connection::refuse(Refusal refusal) {
 Async<void> Connection::serve() {
     const std::int64_t started = now_ns();
     meter_ = &state_.other;
-    // The connection's first request has the acceptor's, in the order of the connections.
-    if (std::exchange(served_, true)) ticket_ = state_.tree.draw_ticket();
+    // The connection's first request has the acceptor's ticket, in the order of the connections.
+    if (!head_.has_body()) drop_ticket();
     body_sent_ = 0;
     failed_ = false;
     body_pending_ = head_.has_body();
@@ -214,6 +219,7 @@ Async<void> Connection::serve() {
     const bool closes_body =
         !response.has_length && !response.head_only && !is_chunked(response, head_.minor_version);
     keep_alive_ = head_.keep_alive && !stopping_ && !closes_body && (!body_pending_ || drains);
+    drop_ticket();
     const bool server_fault = response.status >= 500;
     co_await send(response);
     meter_->record(now_ns() - started, body_sent_, !failed_ && !server_fault);

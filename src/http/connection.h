@@ -20,6 +20,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_set>
@@ -123,6 +124,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<bool> read_some();
     Async<void> refuse(Refusal refusal);
     Async<void> serve();
+    void drop_ticket();
     Async<Response> answer();
     Async<Response> answer_read(Target& target);
     Async<Response> answer_write(Target& target);
@@ -174,8 +176,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     const bool peer_is_loopback_;
 
     // The request at hand
-    std::uint64_t ticket_;
-    bool served_ = false;  // its first request
+    std::optional<std::uint64_t> ticket_;  // until it is used, or the first request is no upload
     InputBuffer input_;
     std::string head_text_;
     RequestHead head_;

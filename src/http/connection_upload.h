@@ -76,7 +76,9 @@ inline Async<Response> Connection::answer_upload(Route route) {
     meter_ = &state_.put_object;
     UploadRequest request;
     request.route = std::move(route);
-    request.ticket = ticket_;
+    if (!ticket_) ticket_ = state_.tree.draw_ticket();
+    state_.tree.confirm_ticket(*ticket_);
+    request.ticket = *ticket_;
     const std::int64_t started = now_ns();
     if (!start_on_pool(
             task_, [&] { request.admit(state_, head_); }, true))

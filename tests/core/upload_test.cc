@@ -383,6 +383,27 @@ TEST_F(UploadTest, CompleteUploadsOfAFolderPublishInTheOrderOfTheirTickets) {
     EXPECT_TRUE(list->turn(wake).now);
 }
 
+TEST_F(UploadTest, ATicketIsWaitedForBeforeItsUploadBegins) {
+    const auto connection = tree().draw_ticket(), request = tree().draw_ticket();
+    tree().confirm_ticket(request);
+    auto list = begin({"live", "i.m3u8"});
+    int woken = 0;
+    const auto wake = [&] { ++woken; };
+    list->complete();
+    EXPECT_FALSE(list->turn(wake).now);
+    rig_.clock().advance_ms(limits::upload_quiet_ms);
+    const auto asked = list->turn(wake);
+    EXPECT_FALSE(asked.now) << "a request is on its way";
+    EXPECT_LE(asked.ask_again_ms, limits::upload_patience_ms);
+    auto segment = begin({"live", "1.ts"}, false, request);
+    EXPECT_EQ(woken, 1);
+    EXPECT_FALSE(list->turn(wake).now) << "its bytes may be coming in";
+    segment.reset();
+    EXPECT_EQ(woken, 2);
+    EXPECT_TRUE(list->turn(wake).now) << "nobody was heard with the other";
+    tree().drop_ticket(connection);
+}
+
 TEST_F(UploadTest, ABodyStillOnItsWayDelaysNobodyForLong) {
     auto slow = begin({"live", "1.ts"});
     auto streaming = begin({"live", "2.ts"}, true);
@@ -400,6 +421,30 @@ TEST_F(UploadTest, ABodyStillOnItsWayDelaysNobodyForLong) {
     must(slow->append(rig_.noise(10)));
     EXPECT_TRUE(list->turn([] {}).now) << "steady, but for too long";
     slow.reset();
+}
+
+TEST_F(UploadTest, OwnerAndDefaultListComeFromTheFolderAndNoPrivilegeDoes) {
+    const NodeId c = rig_.container();
+    AttributeChange change;
+    change.mode = 02755;
+    change.uid = 7;
+    change.gid = 8;
+    must(tree().change({}, c, change));
+    // u::rw-,u:1234:r-x,g::r--,m::r-x,o::---
+    const auto list = *from_hex(
+        "0200000001000600ffffffff02000500d204000004000400ffffffff10000500ffffffff20000000ffffffff");
+    must(tree().set_xattr(c, "system.posix_acl_default", list, XattrMode::kSet));
+    put({"f", "o"}, rig_.noise(5));
+    const Attributes folder = must(tree().lookup(c, "f"));
+    const Attributes file = must(tree().lookup(folder.node, "o"));
+    for (const Attributes& made : {folder, file}) {
+        EXPECT_EQ(made.uid, 7u);
+        EXPECT_EQ(made.gid, 8u);
+        EXPECT_EQ(made.mode & 07000, 0u);
+        EXPECT_EQ(made.mode & 0007, 0u) << "the list lets no others in";
+        EXPECT_TRUE(tree().get_xattr(made.node, "system.posix_acl_access").ok());
+    }
+    EXPECT_TRUE(tree().get_xattr(folder.node, "system.posix_acl_default").ok());
 }
 
 TEST_F(UploadTest, TheHashGoesWhenTheContentChanges) {

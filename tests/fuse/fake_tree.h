@@ -397,6 +397,8 @@ class FakeTree final : public core::Tree {
     }
     bool grows_elsewhere(const core::OpenFile&) const override { return false; }
     std::uint64_t draw_ticket() override { return 0; }
+    void confirm_ticket(std::uint64_t) override {}
+    void drop_ticket(std::uint64_t) override {}
     Result<std::unique_ptr<core::Upload>> begin_upload(std::string_view, const Components&,
                                                        const core::UploadOptions&) override {
         return Error(Errc::kUnsupported, "not of this door");

@@ -414,6 +414,27 @@ TEST_F(UploadServerTest, PagesGoOnFromTheirTokensForAQuarterOfAnHour) {
     EXPECT_EQ(ask("GET", "/c?NextToken=" + token).status, 400) << "too old";
 }
 
+TEST_F(UploadServerTest, AHundredThousandObjectsAreListedOnceEachInBoundedPages) {
+    constexpr int kObjects = 100'000;
+    const NodeId c = rig_.container();
+    for (int i = 0; i < kObjects; ++i)
+        must(rig_.tree().make_node({}, c, fmt::format("o{:06}", i), {NodeType::kFile, 0644, 0}));
+    RawClient peer = client();
+    int listed = 0;
+    std::string query;
+    do {
+        const Answer answer = peer.get("/c" + query, std::string(kAuth));
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        const Json page = Json::parse(answer.body);
+        ASSERT_LE(page["Items"].size(), limits::items_page_max);
+        for (const Json& item : page["Items"])
+            ASSERT_EQ(item["Name"], fmt::format("o{:06}", listed++));
+        query =
+            page.contains("NextToken") ? "?NextToken=" + page["NextToken"].get<std::string>() : "";
+    } while (!query.empty());
+    EXPECT_EQ(listed, kObjects);
+}
+
 TEST_F(UploadServerTest, MediaStoresClientsHearItsDialect) {
     const std::string tag = Json::parse(put("/c/i.m3u8", "0123456789").body)["ETag"];
     const std::string sign(kSigned);

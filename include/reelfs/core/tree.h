@@ -238,8 +238,13 @@ class Tree {
     virtual std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
                                                              std::string_view container,
                                                              const Components& path) = 0;
-    /// Numbers in order: of two uploads the one with the larger came later. Never blocks.
+    /// Numbers in order: of two uploads the one with the larger came later. Whoever draws one
+    /// begins an upload with it, or drops it: for a moment newer uploads wait for it. These three
+    /// never block.
     virtual std::uint64_t draw_ticket() = 0;
+    /// A request has been read that will begin an upload with it.
+    virtual void confirm_ticket(std::uint64_t ticket) = 0;
+    virtual void drop_ticket(std::uint64_t ticket) = 0;  // harmless when it has been used
     /// Folders that are not there are made when it gets its name. kNotFound: no such container; as
     /// Upload::publish() for what can be told now.
     virtual Result<std::unique_ptr<Upload>> begin_upload(std::string_view container,
