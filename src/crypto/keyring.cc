@@ -245,6 +245,10 @@ SecretKey Keyring::page_key() const {
     return derive(state_->root, "catalog pages", state_->head.store.bytes);
 }
 
+SecretKey Keyring::access_key() const {
+    return derive(state_->root, "access keys", state_->head.store.bytes);
+}
+
 Result<std::vector<std::byte>> Keyring::encode() {
     State& state = *state_;
     if (state.slots_in_use() == 0)

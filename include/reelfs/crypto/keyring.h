@@ -117,6 +117,8 @@ class Keyring {
 
     /// The key of the catalog's pages.
     SecretKey page_key() const;
+    /// What users' secrets are wrapped under and tokens are hashed with.
+    SecretKey access_key() const;
 
     /// The bytes to put in every zone; draws a fresh nonce, raises the generation. kInvalid without
     /// a slot or with a bad zone, kTooBig beyond kKeyringBytesMax (some 380,000 container keys).
