@@ -123,7 +123,34 @@ CREATE TABLE container(
 ) STRICT;
 )sql";
 
-constexpr SchemaStep kSteps[] = {{.version = 1, .sql = kVersion1}};
+// Who may authenticate over HTTP.
+constexpr const char* kVersion2 = R"sql(
+-- secret: the secret access key, wrapped under a key derived from the root key (reelfs-format(5)).
+-- Times: ns since 1970.
+CREATE TABLE user(
+    name BLOB NOT NULL PRIMARY KEY,
+    access_key BLOB NOT NULL UNIQUE,
+    secret BLOB NOT NULL,
+    disabled INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    key_created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- hash: a keyed hash of what the holder presents. prefix: names with "/" between, empty for the
+-- whole container. actions: bits by their place in model/principal.h. expires: NULL for never.
+CREATE TABLE token(
+    id BLOB NOT NULL PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    container INTEGER NOT NULL,
+    prefix BLOB NOT NULL,
+    actions INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr SchemaStep kSteps[] = {{.version = 1, .sql = kVersion1},
+                                 {.version = 2, .sql = kVersion2}};
 
 }  // namespace
 

@@ -26,6 +26,8 @@ Session::Session(Preparation& preparation, EntryCache& known_entries)
       containers_(preparation),
       counters_(preparation),
       settings_(preparation),
+      users_(preparation),
+      tokens_(preparation),
       known_entries_(known_entries) {}
 
 Result<std::optional<NodeRow>> Session::node(NodeId node) {
@@ -88,6 +90,12 @@ Result<std::vector<NodeId>> Session::orphans(NodeId after, int limit) {
 }
 Result<std::optional<std::string>> Session::setting(std::string_view name) {
     return settings_.find(name);
+}
+Result<std::vector<UserRow>> Session::users_after(std::string_view after, int limit) {
+    return users_.after(after, bounded(limit));
+}
+Result<std::vector<TokenRow>> Session::tokens_after(std::string_view after, int limit) {
+    return tokens_.after(after, bounded(limit));
 }
 
 Result<Reader::Counts> Session::counts() {
@@ -213,6 +221,21 @@ Result<void> Session::delete_freed(std::uint64_t row) {
 }
 Result<void> Session::set_setting(std::string_view name, std::string_view value) {
     return settings_.set(name, value);
+}
+Result<void> Session::insert_user(const UserRow& row) {
+    return users_.insert(row);
+}
+Result<void> Session::update_user(const UserRow& row) {
+    return users_.update(row);
+}
+Result<void> Session::delete_user(std::string_view name) {
+    return users_.remove(name);
+}
+Result<void> Session::insert_token(const TokenRow& row) {
+    return tokens_.insert(row);
+}
+Result<void> Session::delete_token(std::string_view id) {
+    return tokens_.remove(id);
 }
 
 }  // namespace reelfs::catalog

@@ -3,6 +3,7 @@
 // and go, so that counts() need not scan. Used under the connection's lock.
 #pragma once
 
+#include "catalog/access_table.h"
 #include "catalog/container_table.h"
 #include "catalog/counter_table.h"
 #include "catalog/entry_cache.h"
@@ -39,6 +40,8 @@ class Session final : public Writer {
     Result<std::vector<FreedRow>> freed(int limit) override;
     Result<std::vector<NodeId>> orphans(NodeId after, int limit) override;
     Result<std::optional<std::string>> setting(std::string_view name) override;
+    Result<std::vector<UserRow>> users_after(std::string_view after, int limit) override;
+    Result<std::vector<TokenRow>> tokens_after(std::string_view after, int limit) override;
     Result<Counts> counts() override;
 
     Result<void> insert_node(const NodeRow& row) override;
@@ -62,6 +65,11 @@ class Session final : public Writer {
     Result<void> insert_freed(const FreedRange& range) override;
     Result<void> delete_freed(std::uint64_t row) override;
     Result<void> set_setting(std::string_view name, std::string_view value) override;
+    Result<void> insert_user(const UserRow& row) override;
+    Result<void> update_user(const UserRow& row) override;
+    Result<void> delete_user(std::string_view name) override;
+    Result<void> insert_token(const TokenRow& row) override;
+    Result<void> delete_token(std::string_view id) override;
 
     CounterTable& counters() { return counters_; }
     /// Takes the counts that close() left. Only after a clean stop; otherwise the first counts()
@@ -95,6 +103,8 @@ class Session final : public Writer {
     ContainerTable containers_;
     CounterTable counters_;
     SettingTable settings_;
+    UserTable users_;
+    TokenTable tokens_;
     std::optional<Counts> counts_;  // as of the last commit, when known
     Change change_;                 // by the transaction that runs
     bool in_transaction_ = false;

@@ -85,6 +85,11 @@ crypto::SecretKey Keys::page_key() const {
     return keyring_.page_key();
 }
 
+crypto::SecretKey Keys::access_key() const {
+    MutexLock lock(mutex_);
+    return keyring_.access_key();
+}
+
 std::vector<crypto::Zone> Keys::zones() const {
     MutexLock lock(mutex_);
     return keyring_.zones();

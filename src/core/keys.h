@@ -37,6 +37,7 @@ class Keys final : public content::KeySource {
 
     StoreId store_id() const EXCLUDES(mutex_);
     crypto::SecretKey page_key() const EXCLUDES(mutex_);
+    crypto::SecretKey access_key() const EXCLUDES(mutex_);
     std::vector<crypto::Zone> zones() const EXCLUDES(mutex_);
 
   private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/accounts.h"
 #include "core/maintenance.h"
 #include "core/recovery.h"
 #include "reelfs/base/log.h"
@@ -86,6 +87,7 @@ class VolumeImpl final : public Volume {
                    options.read_only},
           files_(context_),
           tree_(context_, files_),
+          accounts_(context_, keys_->access_key()),
           maintenance_(context_, files_, tree_) {
         context_.bound_log = [this] { maintenance_.bound_log(); };
     }
@@ -110,12 +112,14 @@ class VolumeImpl final : public Volume {
         RF_TRY(auto orphans, adopt_leftovers(context_));
         for (NodeId orphan : orphans) RF_CHECK(tree_.reap(orphan));
         RF_CHECK(keys_->keep_only(known));
+        RF_CHECK(accounts_.load());
         space_.refill_reserve();
         maintenance_.start(barrier_ms);
         return done();
     }
 
     Tree& tree() override { return tree_; }
+    Accounts& accounts() override { return accounts_; }
     StoreId id() const override { return keys_->store_id(); }
     std::string degraded() const override {
         return catalog_->read_only()
@@ -156,6 +160,7 @@ class VolumeImpl final : public Volume {
     Context context_;
     Files files_;
     TreeImpl tree_;
+    AccountsImpl accounts_;
     Maintenance maintenance_;
 };
 

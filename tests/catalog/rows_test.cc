@@ -402,6 +402,51 @@ TEST_F(RowsTest, CountsFollowCommitsAndSurviveBothKindsOfStop) {
     EXPECT_EQ(nodes(), 3u);
 }
 
+TEST_F(RowsTest, UsersAreFoundByNameAndTakenOnce) {
+    const UserRow ann{.name = "ann",
+                      .access_key_id = "K1",
+                      .wrapped_secret = copy_of(bytes_of("secret")),
+                      .disabled = false,
+                      .created = Timestamp{1},
+                      .key_created = Timestamp{1}};
+    UserRow bob = ann;
+    bob.name = "bob";
+    ASSERT_OK(write([&](Writer& writer) { return writer.insert_user(ann); }));
+    EXPECT_FAILS(Errc::kExists, write([&](Writer& writer) { return writer.insert_user(ann); }));
+    // An access key leads to one user only.
+    EXPECT_FALSE(write([&](Writer& writer) { return writer.insert_user(bob); }).ok());
+    bob.access_key_id = "K2";
+    ASSERT_OK(write([&](Writer& writer) { return writer.insert_user(bob); }));
+    bob.disabled = true;
+    ASSERT_OK(write([&](Writer& writer) { return writer.update_user(bob); }));
+    const auto after_ann =
+        get<std::vector<UserRow>>([](Reader& reader) { return reader.users_after("ann", 9); });
+    ASSERT_EQ(after_ann.size(), 1u);
+    EXPECT_EQ(after_ann[0].name, "bob");
+    EXPECT_TRUE(after_ann[0].disabled);
+    ASSERT_OK(write([&](Writer& writer) { return writer.delete_user("bob"); }));
+    EXPECT_FAILS(Errc::kNotFound, write([&](Writer& writer) { return writer.delete_user("bob"); }));
+    EXPECT_FAILS(Errc::kNotFound, write([&](Writer& writer) { return writer.update_user(bob); }));
+}
+
+TEST_F(RowsTest, TokensMayLastForeverAndGo) {
+    TokenRow row{.id = "a",
+                 .hash = {},
+                 .container = ContainerId(1),
+                 .prefix = "",
+                 .actions = ActionSet::of_bits(3),
+                 .created = Timestamp{1},
+                 .expires = {}};
+    ASSERT_OK(write([&](Writer& writer) { return writer.insert_token(row); }));
+    const auto found =
+        get<std::vector<TokenRow>>([](Reader& reader) { return reader.tokens_after("", 9); });
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_FALSE(found[0].expires);
+    EXPECT_EQ(found[0].actions.bits(), 3u);
+    ASSERT_OK(write([&](Writer& writer) { return writer.delete_token("a"); }));
+    EXPECT_FAILS(Errc::kNotFound, write([&](Writer& writer) { return writer.delete_token("a"); }));
+}
+
 TEST_F(RowsTest, ABodyThatGoesOnAfterAHarmlessErrorCommitsTheRest) {
     ASSERT_OK(create(*catalog_, 5, "a"));
     ASSERT_OK(write([](Writer& writer) -> Result<void> {

@@ -1,7 +1,8 @@
 // The format: a released schema step is never edited, an old store opens, a newer one is refused.
 //
-// golden/v1 is a store as the first release wrote it, under the key of fixture.h. To write the
-// golden store of a new version, run this once with REELFS_WRITE_GOLDEN=1, and never again.
+// golden/v<n> is a store as the first build of that version wrote it, under the key of fixture.h.
+// To write the golden store of a new version, run this once with REELFS_WRITE_GOLDEN=1, and never
+// again.
 #include "catalog/schema.h"
 
 #include <xxhash.h>
@@ -15,10 +16,56 @@
 namespace reelfs::catalog {
 namespace {
 
-std::filesystem::path golden() {
+std::filesystem::path golden(int version) {
     const char* source = std::getenv("REELFS_SOURCE");  // ctest sets it
     const auto root = source ? std::filesystem::path(source) : std::filesystem::current_path();
-    return root / "tests" / "catalog" / "golden" / "v1" / "catalog.db";
+    return root / "tests" / "catalog" / "golden" / ("v" + std::to_string(version)) / "catalog.db";
+}
+
+UserRow golden_user() {
+    return {.name = "ann",
+            .access_key_id = "KEY",
+            .wrapped_secret = copy_of(bytes_of("wrapped")),
+            .disabled = true,
+            .created = Timestamp{5},
+            .key_created = Timestamp{6}};
+}
+
+TokenRow golden_token() {
+    TokenRow row{.id = "token",
+                 .hash = {},
+                 .container = ContainerId(1),
+                 .prefix = "live/a",
+                 .actions = {},
+                 .created = Timestamp{7},
+                 .expires = Timestamp{8}};
+    row.hash.fill(std::byte{9});
+    row.actions.add(Action::kPutObject);
+    return row;
+}
+
+/// What version 2 brought.
+Result<void> check_version_2(Reader& reader) {
+    RF_TRY(auto users, reader.users_after("", 9));
+    EXPECT_EQ(users.size(), 1u);
+    const UserRow& user = users.at(0);
+    EXPECT_EQ(user.name, "ann");
+    EXPECT_EQ(user.access_key_id, "KEY");
+    EXPECT_EQ(user.wrapped_secret, golden_user().wrapped_secret);
+    EXPECT_TRUE(user.disabled);
+    EXPECT_EQ(user.created, Timestamp{5});
+    EXPECT_EQ(user.key_created, Timestamp{6});
+    RF_TRY(auto tokens, reader.tokens_after("", 9));
+    EXPECT_EQ(tokens.size(), 1u);
+    const TokenRow& token = tokens.at(0);
+    EXPECT_EQ(token.id, "token");
+    EXPECT_EQ(token.hash, golden_token().hash);
+    EXPECT_EQ(token.container, ContainerId(1));
+    EXPECT_EQ(token.prefix, "live/a");
+    EXPECT_EQ(token.actions, ActionSet::of_bits(4));
+    EXPECT_EQ(token.created, Timestamp{7});
+    EXPECT_EQ(token.expires, Timestamp{8});
+    return done();
 }
 
 Result<void> fill(Writer& writer) {
@@ -32,53 +79,99 @@ Result<void> fill(Writer& writer) {
     extent.shape.extent = ExtentId(3);
     extent.location.length = 6;
     RF_CHECK(writer.insert_extent(extent, bytes_of("sealed")));
-    return writer.insert_slice(NodeId(7), {.length = 11, .extent = ExtentId(3)});
+    RF_CHECK(writer.insert_slice(NodeId(7), {.length = 11, .extent = ExtentId(3)}));
+    RF_CHECK(writer.insert_user(golden_user()));
+    return writer.insert_token(golden_token());
 }
+
+/// What every version knows.
+Result<void> check_version_1(Reader& reader) {
+    RF_TRY(auto row, reader.node(NodeId(7)));
+    EXPECT_EQ(row->attributes.expires, Timestamp{99});
+    RF_TRY(auto entry, reader.entry(kRootNode, "golden"));
+    EXPECT_EQ(entry, NodeId(7));
+    RF_TRY(auto value, reader.xattr(NodeId(7), "user.a"));
+    EXPECT_EQ(value, copy_of(bytes_of("value")));
+    RF_TRY(auto setting, reader.setting("who"));
+    EXPECT_EQ(setting, "version 1");
+    RF_TRY(auto slices, reader.slices(NodeId(7), 0, 9));
+    EXPECT_EQ(slices.size(), 1u);
+    RF_TRY(auto bytes, reader.inline_bytes(ExtentId(3)));
+    EXPECT_EQ(text_of(bytes), "sealed");
+    RF_TRY(auto counts, reader.counts());
+    EXPECT_EQ(counts.nodes, 1u);
+    return done();
+}
+
+/// The golden store of a version, copied to where it may be changed.
+class GoldenStore {
+  public:
+    explicit GoldenStore(int version) : path_(directory_ / "catalog") {
+        std::filesystem::create_directory(path_);
+        std::filesystem::copy_file(golden(version), path_ + "/catalog.db");
+    }
+    Result<OpenResult> open() { return open_on(disk_, random_, path_); }
+
+  private:
+    test::SeededRandom random_;
+    PosixDisk disk_;
+    test::TempDir directory_;
+    const std::string path_;
+};
 
 TEST(Schema, TheStepsOfReleasedVersionsAreAsTheyWere) {
-    ASSERT_EQ(kSchemaVersion, 1);
-    ASSERT_EQ(schema_steps().size(), 1u);
-    const std::string_view sql = schema_steps()[0].sql;
-    EXPECT_EQ(XXH3_64bits(sql.data(), sql.size()), 0x6a18c81a86076a91ull);
+    constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull};
+    ASSERT_EQ(kSchemaVersion, 2);
+    ASSERT_EQ(schema_steps().size(), 2u);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const std::string_view sql = schema_steps()[i].sql;
+        EXPECT_EQ(XXH3_64bits(sql.data(), sql.size()), kHashes[i]) << "version " << i + 1;
+    }
 }
 
-TEST(Schema, AStoreOfVersionOneOpens) {
-    test::SeededRandom random;
-    PosixDisk disk;
-    test::TempDir directory;
-    const std::string path = directory / "catalog";
+TEST(Schema, TheGoldenStoreOfThisVersionIsThere) {
     if (std::getenv("REELFS_WRITE_GOLDEN") != nullptr) {
+        test::SeededRandom random;
+        PosixDisk disk;
+        test::TempDir directory;
+        const std::string path = directory / "catalog";
         auto fresh = open_on(disk, random, path);
         ASSERT_TRUE(fresh.ok());
         ASSERT_OK(fresh->catalog->write(fill));
         ASSERT_OK(fresh->catalog->close());
-        std::filesystem::create_directories(golden().parent_path());
-        std::filesystem::copy_file(path + "/catalog.db", golden());
-        std::filesystem::remove_all(path);
+        std::filesystem::create_directories(golden(kSchemaVersion).parent_path());
+        std::filesystem::copy_file(path + "/catalog.db", golden(kSchemaVersion));
     }
-    std::filesystem::create_directory(path);
-    std::filesystem::copy_file(golden(), path + "/catalog.db");
-    auto opened = open_on(disk, random, path);
+    EXPECT_TRUE(std::filesystem::exists(golden(kSchemaVersion)));
+}
+
+TEST(Schema, AStoreOfVersionOneOpensAndTakesUsers) {
+    GoldenStore store(1);
+    for (int round = 0; round < 2; ++round) {
+        auto opened = store.open();
+        ASSERT_TRUE(opened.ok()) << opened.error().message();
+        EXPECT_TRUE(opened->opened.clean);
+        EXPECT_FALSE(opened->opened.created);
+        ASSERT_OK(opened->catalog->read(check_version_1));
+        if (round == 0) {
+            ASSERT_OK(opened->catalog->write([](Writer& writer) -> Result<void> {
+                RF_CHECK(writer.insert_user(golden_user()));
+                return writer.insert_token(golden_token());
+            }));
+        } else {
+            ASSERT_OK(opened->catalog->read(check_version_2));
+        }
+        ASSERT_OK(opened->catalog->close());
+    }
+}
+
+TEST(Schema, AStoreOfVersionTwoOpens) {
+    GoldenStore store(2);
+    auto opened = store.open();
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     EXPECT_TRUE(opened->opened.clean);
-    EXPECT_FALSE(opened->opened.created);
-    ASSERT_OK(opened->catalog->read([](Reader& reader) -> Result<void> {
-        RF_TRY(auto row, reader.node(NodeId(7)));
-        EXPECT_EQ(row->attributes.expires, Timestamp{99});
-        RF_TRY(auto entry, reader.entry(kRootNode, "golden"));
-        EXPECT_EQ(entry, NodeId(7));
-        RF_TRY(auto value, reader.xattr(NodeId(7), "user.a"));
-        EXPECT_EQ(value, copy_of(bytes_of("value")));
-        RF_TRY(auto setting, reader.setting("who"));
-        EXPECT_EQ(setting, "version 1");
-        RF_TRY(auto slices, reader.slices(NodeId(7), 0, 9));
-        EXPECT_EQ(slices.size(), 1u);
-        RF_TRY(auto bytes, reader.inline_bytes(ExtentId(3)));
-        EXPECT_EQ(text_of(bytes), "sealed");
-        RF_TRY(auto counts, reader.counts());
-        EXPECT_EQ(counts.nodes, 1u);
-        return done();
-    }));
+    ASSERT_OK(opened->catalog->read(check_version_1));
+    ASSERT_OK(opened->catalog->read(check_version_2));
     ASSERT_OK(opened->catalog->close());
 }
 
@@ -102,7 +195,7 @@ TEST(Schema, ANewerStoreIsRefused) {
                        kDatabase, LogScan{});
         auto database = Database::open(vfs, 1u << 20);
         ASSERT_TRUE(database.ok()) << database.error().message();
-        ASSERT_OK((*database)->execute("PRAGMA user_version=2"));
+        ASSERT_OK((*database)->execute("PRAGMA user_version=3"));
     }
     EXPECT_FAILS(Errc::kNewerFormat, open_on(*disk, random));
 }

@@ -77,6 +77,9 @@ class Reader {
     /// Nodes with links == 0, by id, greater than `after`.
     virtual Result<std::vector<NodeId>> orphans(NodeId after, int limit) = 0;
     virtual Result<std::optional<std::string>> setting(std::string_view name) = 0;
+    /// Users by name, tokens by id, each greater than `after`. Start with "".
+    virtual Result<std::vector<UserRow>> users_after(std::string_view after, int limit) = 0;
+    virtual Result<std::vector<TokenRow>> tokens_after(std::string_view after, int limit) = 0;
     /// Rows by kind, for status (kept as they change; only the first call after a stop that was not
     /// clean counts them, under the lock) and for bounds in tests.
     struct Counts {
@@ -115,6 +118,11 @@ class Writer : public Reader {
     virtual Result<void> insert_freed(const FreedRange& range) = 0;
     virtual Result<void> delete_freed(std::uint64_t row) = 0;
     virtual Result<void> set_setting(std::string_view name, std::string_view value) = 0;
+    virtual Result<void> insert_user(const UserRow& row) = 0;     // kExists
+    virtual Result<void> update_user(const UserRow& row) = 0;     // kNotFound
+    virtual Result<void> delete_user(std::string_view name) = 0;  // kNotFound
+    virtual Result<void> insert_token(const TokenRow& row) = 0;
+    virtual Result<void> delete_token(std::string_view id) = 0;  // kNotFound
 };
 
 struct Options {

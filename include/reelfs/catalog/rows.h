@@ -2,12 +2,14 @@
 // "Catalog".
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/extent.h"
+#include "reelfs/model/principal.h"
 
 namespace reelfs::catalog {
 
@@ -52,6 +54,27 @@ struct ContainerRow {
     Timestamp created;
     std::string endpoint_id;  // 14 of [a-z0-9], first a letter: the host label of its data endpoint
     std::string profile;      // "" or "mediastore"
+};
+
+/// Somebody who may authenticate over HTTP, with the one access key he has.
+struct UserRow {
+    std::string name;
+    std::string access_key_id;
+    std::vector<std::byte> wrapped_secret;  // under a key derived from the root key
+    bool disabled = false;
+    Timestamp created;
+    Timestamp key_created;
+};
+
+/// An ingest token. What its holder presents is not here: only a keyed hash of it.
+struct TokenRow {
+    std::string id;
+    std::array<std::byte, 32> hash{};
+    ContainerId container;
+    std::string prefix;  // names with "/" between; "" for the whole container
+    ActionSet actions;
+    Timestamp created;
+    std::optional<Timestamp> expires;  // none: until revoked
 };
 
 enum class PackState : std::uint8_t { kOpen = 1, kClosed = 2 };

@@ -15,6 +15,7 @@
 #include "reelfs/base/clock.h"
 #include "reelfs/base/disk.h"
 #include "reelfs/base/random.h"
+#include "reelfs/core/accounts.h"
 #include "reelfs/core/tree.h"
 #include "reelfs/crypto/keyring.h"
 
@@ -53,6 +54,7 @@ class Volume {
   public:
     virtual ~Volume() = default;
     virtual Tree& tree() = 0;
+    virtual Accounts& accounts() = 0;
     virtual StoreId id() const = 0;
     /// Why this volume no longer accepts writes, or "".
     virtual std::string degraded() const = 0;

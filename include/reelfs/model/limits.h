@@ -106,6 +106,14 @@ inline constexpr std::int64_t mediastore_upload_ms_max = 30'000;
 inline constexpr std::size_t mediastore_segments_max = 11;
 inline constexpr std::size_t mediastore_path_bytes_max = 900;
 
+// Authentication
+inline constexpr std::int64_t http_clock_skew_seconds_max = 15 * 60;
+inline constexpr std::int64_t http_presigned_seconds_max = 604'800;
+inline constexpr std::size_t http_signed_headers_max = 64;
+/// All are kept in memory, so that no request waits for the catalog to be authenticated.
+inline constexpr std::size_t users_max = 10'000;
+inline constexpr std::size_t ingest_tokens_max = 10'000;
+
 static_assert(dirty_bytes_default + block_cache_bytes_default + catalog_cache_bytes_default +
                   http_bytes_in_flight_max <
               memory_bytes_default);
