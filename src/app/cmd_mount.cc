@@ -10,6 +10,7 @@
 #include "app/mount_table.h"
 #include "app/paths.h"
 #include "app/remount.h"
+#include "app/tls_files.h"
 
 namespace reelfs::app {
 
@@ -58,6 +59,11 @@ Result<MountWords> words_of(const ServeArguments& arguments) {
                                                                       : UnknownWords::kRefuse));
     if (!arguments.http.empty()) words.http = arguments.http;
     if (!arguments.admin.empty()) words.admin = arguments.admin;
+    if (!arguments.region.empty()) words.region = arguments.region;
+    if (!arguments.https.empty()) words.https = arguments.https;
+    if (!arguments.tls_certificate.empty()) words.tls_certificate = arguments.tls_certificate;
+    if (!arguments.tls_key.empty()) words.tls_key = arguments.tls_key;
+    words.tls_self_signed = words.tls_self_signed || arguments.tls_self_signed;
     if (!arguments.keys.key_file.empty()) words.key_file = arguments.keys.key_file;
     if (!arguments.keys.passphrase_file.empty())
         words.passphrase_file = arguments.keys.passphrase_file;
@@ -84,6 +90,7 @@ Result<Prepared> prepare(Machine& machine, const ServeArguments& arguments) {
     keys.passphrase_file = plan.words.passphrase_file;
     RF_TRY(prepared.unlock, find_unlock(machine, current_person(), plan.store.id, keys,
                                         {plan.store.path, plan.mountpoint}));
+    RF_CHECK(settle_tls(plan.words, current_person(), plan.store.id));
     // What the daemon compares with zones later must not depend on its working directory.
     if (!plan.words.key_file.empty()) {
         RF_TRY(plan.words.key_file, real_path(plan.words.key_file));
@@ -121,9 +128,9 @@ Exit run_mount(Machine& machine, const ServeArguments& arguments) {
 }
 
 Exit run_serve(Machine& machine, const ServeArguments& arguments) {
-    if (arguments.http.empty() && arguments.admin.empty())
+    if (arguments.http.empty() && arguments.https.empty() && arguments.admin.empty())
         return fail(Error(Errc::kInvalid,
-                          "nothing to serve: give --http ADDR:PORT (or --admin ADDR:PORT)"));
+                          "nothing to serve: give --http, --https or --admin with ADDR:PORT"));
     return launch(machine, arguments);
 }
 

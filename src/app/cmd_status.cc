@@ -33,6 +33,7 @@ void print_for_people(const Json& status) {
     else
         print_field("running:", "no");
     print_field("HTTP:", text_member(status, "url"));
+    print_field("HTTPS:", url_of(text_member(status, "https"), "https"));
     print_field("admin:", text_member(status, "admin"));
     for (const Json& mount : status.at("mounts"))
         fmt::print("{:<12}{}{}\n", "mount:", text_member(mount, "mountpoint"),

@@ -24,6 +24,11 @@ struct Parsed {
     StoreArguments sync;
     StoreArguments status;
     StoreArguments container;
+    StoreArguments access;
+    std::string user;
+    request::TokenCreate token;
+    std::string token_lifetime;
+    std::string token_id;
     request::ContainerCreate create;
     std::string create_block_size;
     std::string create_mode;
@@ -69,7 +74,15 @@ void add_init(CLI::App& app, Parsed& parsed) {
 }
 
 void add_doors(CLI::App& command, ServeArguments& serve) {
-    command.add_option("--http", serve.http, "serve HTTP on this loopback address, ADDR:PORT");
+    command.add_option("--http", serve.http,
+                       "serve HTTP on this address, ADDR:PORT; off loopback for signed requests");
+    command.add_option("--region", serve.region, "what signatures are scoped to (us-west-2)");
+    command.add_option("--https", serve.https, "the same over TLS, ADDR:PORT");
+    command.add_option("--tls-certificate", serve.tls_certificate,
+                       "PEM file: the certificate and its chain");
+    command.add_option("--tls-key", serve.tls_key, "PEM file: the certificate's key");
+    command.add_flag("--tls-self-signed", serve.tls_self_signed,
+                     "make both files where they do not exist yet");
     command.add_option("--admin", serve.admin, "serve /healthz, /readyz and /metrics, ADDR:PORT");
     add_keys(command, serve.keys);
     add_json(command, serve.json);
@@ -183,6 +196,77 @@ void add_container(CLI::App& app, Parsed& parsed) {
     remove.add_option("NAME", parsed.deleted, "the container")->required();
 }
 
+/// One of the commands on users and tokens.
+CLI::App& add_access_command(CLI::App& group, Parsed& parsed, const char* name, const char* help,
+                             std::function<Result<Request>()> make) {
+    CLI::App& command = *group.add_subcommand(name, help);
+    command.add_option("--store", parsed.access.store, "the store's directory")->required();
+    add_keys(command, parsed.access.keys);
+    add_json(command, parsed.access.json);
+    command.callback([&parsed, make = std::move(make)] {
+        parsed.chosen = [&parsed, make](Machine& machine) {
+            auto request = make();
+            if (!request) return fail(request.error());
+            return run_access(machine, parsed.access, *request);
+        };
+    });
+    return command;
+}
+
+template <class Wanted>
+void add_user_command(CLI::App& group, Parsed& parsed, const char* name, const char* help,
+                      Wanted wanted) {
+    CLI::App& command = add_access_command(group, parsed, name, help, [&parsed, wanted] {
+        Wanted filled = wanted;
+        filled.name = parsed.user;
+        return Result<Request>(Request(filled));
+    });
+    command.add_option("NAME", parsed.user, "the user")->required();
+}
+
+void add_user(CLI::App& app, Parsed& parsed) {
+    CLI::App& group =
+        *app.add_subcommand("user", "make and change those who may authenticate over HTTP");
+    group.require_subcommand(1);
+    add_user_command(group, parsed, "create", "make a user; shows the secret, once",
+                     request::UserCreate{});
+    add_access_command(group, parsed, "list", "list the users",
+                       [] { return Result<Request>(Request(request::UserList{})); });
+    add_user_command(group, parsed, "disable", "refuse the user from now on",
+                     request::UserEnable{{}, false});
+    add_user_command(group, parsed, "enable", "let a disabled user in again",
+                     request::UserEnable{{}, true});
+    add_user_command(group, parsed, "delete", "delete the user and the access key",
+                     request::UserDelete{});
+    add_user_command(group, parsed, "rotate", "a new access key; the old one ends at once",
+                     request::UserRotate{});
+}
+
+void add_token(CLI::App& app, Parsed& parsed) {
+    CLI::App& group =
+        *app.add_subcommand("token", "make and revoke tokens for encoders that cannot sign");
+    group.require_subcommand(1);
+    CLI::App& create = add_access_command(
+        group, parsed, "create", "make a token; shows it, once", [&parsed]() -> Result<Request> {
+            request::TokenCreate wanted = parsed.token;
+            RF_TRY(wanted.lifetime, parse_lifetime(parsed.token_lifetime));
+            return Request(std::move(wanted));
+        });
+    create.add_option("--container", parsed.token.container, "the one it is good for")->required();
+    create.add_option("--prefix", parsed.token.prefix,
+                      "path in the container; it and all below it (all)");
+    create.add_option("--actions", parsed.token.actions, "of put, delete, get, head, list")
+        ->required();
+    create.add_option("--expires", parsed.token_lifetime, "after 90s, 45m, 12h, 7d, or never")
+        ->required();
+    add_access_command(group, parsed, "list", "list the tokens",
+                       [] { return Result<Request>(Request(request::TokenList{})); });
+    CLI::App& revoke = add_access_command(group, parsed, "revoke", "end a token", [&parsed] {
+        return Result<Request>(Request(request::TokenRevoke{parsed.token_id}));
+    });
+    revoke.add_option("ID", parsed.token_id, "as token list shows it")->required();
+}
+
 void add_version(CLI::App& app, Parsed& parsed) {
     CLI::App& command = *app.add_subcommand("version", "print the version");
     add_json(command, parsed.version_json);
@@ -201,6 +285,8 @@ Exit parse_and_run(int argc, char** argv) {
     add_serve(app, parsed);
     add_store_commands(app, parsed);
     add_container(app, parsed);
+    add_user(app, parsed);
+    add_token(app, parsed);
     add_version(app, parsed);
     try {
         app.parse(argc, argv);

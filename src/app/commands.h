@@ -26,7 +26,12 @@ struct ServeArguments {
     std::string mountpoint;  // "" for serve
     std::vector<std::string> options;
     std::string http;
+    std::string https;
+    std::string tls_certificate;
+    std::string tls_key;
+    bool tls_self_signed = false;
     std::string admin;
+    std::string region;
     KeyChoice keys;
     bool foreground = false;
     bool json = false;
@@ -54,6 +59,9 @@ Exit run_sync(Machine& machine, const StoreArguments& arguments);
 Exit run_status(Machine& machine, const StoreArguments& arguments);
 /// create, list, describe and delete differ in the request only.
 Exit run_container(Machine& machine, const StoreArguments& arguments, const Request& request);
+
+/// Users and ingest tokens; they differ in the request only.
+Exit run_access(Machine& machine, const StoreArguments& arguments, const Request& request);
 
 Exit run_version(bool json);
 

@@ -24,6 +24,7 @@
 #include "reelfs/base/log.h"
 #include "reelfs/base/metrics.h"
 #include "reelfs/fuse/mount.h"
+#include "reelfs/http/authenticator.h"
 #include "reelfs/http/server.h"
 
 namespace reelfs::app {
@@ -88,6 +89,8 @@ class Daemon {
     Result<void> start_mount();
     void serve_mount() noexcept;
     void request_end(const char* why);
+    /// What SIGHUP asks for.
+    void reload();
     void release_mount(StopWatch& watch);
     Result<void> take_down();
 
@@ -101,6 +104,7 @@ class Daemon {
     LockRecord record_;
     Metrics metrics_;
     std::unique_ptr<core::Volume> volume_;
+    std::unique_ptr<http::Authenticator> authenticator_;
     std::unique_ptr<http::Server> http_;
     std::unique_ptr<StoreService> service_;
     std::unique_ptr<ControlServer> control_;
@@ -144,12 +148,18 @@ Result<void> Daemon::open_volume(crypto::Unlock unlock) {
 Result<void> Daemon::start_http() {
     http::ServerOptions options;
     RF_TRY(options.http, endpoint_of(plan_.words.http));
+    RF_TRY(options.https, endpoint_of(plan_.words.https));
+    options.tls = {plan_.words.tls_certificate, plan_.words.tls_key};
     RF_TRY(options.admin, endpoint_of(plan_.words.admin));
-    if (!options.http && !options.admin) return done();
+    if (!options.http && !options.https && !options.admin) return done();
     options.degraded = [this] { return volume_->degraded(); };
     options.extra_metrics = [] { return process_metrics(); };
+    authenticator_ =
+        http::make_authenticator(volume_->accounts(), machine_.clock, plan_.words.region);
+    options.authenticator = authenticator_.get();
     RF_TRY(http_, http::start_server(volume_->tree(), machine_.clock, metrics_, options));
     if (auto bound = http_->http()) record_.http = text_of_endpoint(*bound);
+    if (auto bound = http_->https()) record_.https = text_of_endpoint(*bound);
     if (auto bound = http_->admin()) record_.admin = text_of_endpoint(*bound);
     return done();
 }
@@ -236,10 +246,20 @@ void Daemon::wait() {
                       signal.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT", signal.ssi_pid);
             return;
         }
-        if (plan_.log_path.empty()) continue;
+        reload();
+    }
+}
+
+void Daemon::reload() {
+    if (!plan_.log_path.empty()) {
         auto reopened = redirect_output(plan_.log_path);
         log::info("SIGHUP: {}", reopened ? "log reopened" : reopened.error().message());
     }
+    if (plan_.words.https.empty()) return;
+    if (auto reloaded = http_->reload_tls())
+        log::info("SIGHUP: certificate reloaded");
+    else
+        log::error("SIGHUP: the former certificate stays in use: {}", reloaded.error().message());
 }
 
 void Daemon::release_mount(StopWatch& watch) {
@@ -272,6 +292,7 @@ Result<void> Daemon::take_down() {
         watch.waiting_for("responses in flight", kHttpStopMs);
         http_->stop(kHttpGraceMs);
         http_.reset();
+        authenticator_.reset();
     }
     release_mount(watch);
     if (control_) {
@@ -304,6 +325,7 @@ std::string Daemon::announcement() const {
                           {"mountpoint", record_.mountpoint},
                           {"http", record_.http},
                           {"url", url_of(record_.http)},
+                          {"https", record_.https},
                           {"admin", record_.admin},
                           {"socket", record_.socket},
                           {"log", plan_.log_path}});
@@ -311,6 +333,7 @@ std::string Daemon::announcement() const {
                            ? fmt::format("serving {}", plan_.store.path)
                            : fmt::format("mounted {} at {}", plan_.store.path, plan_.mountpoint);
     if (!record_.http.empty()) text += "\nHTTP:  " + url_of(record_.http);
+    if (!record_.https.empty()) text += "\nHTTPS: " + url_of(record_.https, "https");
     if (!record_.admin.empty()) text += "\nadmin: " + url_of(record_.admin);
     return text;
 }

@@ -44,6 +44,7 @@ constexpr std::array kSwitches{
     Switch{"noexec", &MountWords::noexec, true},
     Switch{"acl", &MountWords::acl, true},
     Switch{"noacl", &MountWords::acl, false},
+    Switch{"tls-self-signed", &MountWords::tls_self_signed, true},
 };
 
 struct Valued {
@@ -53,7 +54,11 @@ struct Valued {
 constexpr std::array kValued{
     Valued{"container", &MountWords::container},
     Valued{"http", &MountWords::http},
+    Valued{"https", &MountWords::https},
+    Valued{"tls-certificate", &MountWords::tls_certificate},
+    Valued{"tls-key", &MountWords::tls_key},
     Valued{"admin", &MountWords::admin},
+    Valued{"region", &MountWords::region},
     Valued{"key-file", &MountWords::key_file},
     Valued{"passphrase-file", &MountWords::passphrase_file},
 };

@@ -42,8 +42,56 @@ Json shape_of(const Request& request) {
                           [](const request::ContainerDelete& remove) -> Json {
                               return {{"request", "container-delete"}, {"name", remove.name}};
                           },
+                          [](const request::UserCreate& create) -> Json {
+                              return {{"request", "user-create"}, {"name", create.name}};
+                          },
+                          [](const request::UserList&) -> Json {
+                              return {{"request", "user-list"}};
+                          },
+                          [](const request::UserEnable& enable) -> Json {
+                              return {{"request", "user-enable"},
+                                      {"name", enable.name},
+                                      {"enabled", enable.enabled}};
+                          },
+                          [](const request::UserDelete& remove) -> Json {
+                              return {{"request", "user-delete"}, {"name", remove.name}};
+                          },
+                          [](const request::UserRotate& rotate) -> Json {
+                              return {{"request", "user-rotate"}, {"name", rotate.name}};
+                          },
+                          [](const request::TokenCreate& create) -> Json {
+                              return {{"request", "token-create"},
+                                      {"container", create.container},
+                                      {"prefix", create.prefix},
+                                      {"actions", create.actions},
+                                      {"lifetime", create.lifetime}};
+                          },
+                          [](const request::TokenList&) -> Json {
+                              return {{"request", "token-list"}};
+                          },
+                          [](const request::TokenRevoke& revoke) -> Json {
+                              return {{"request", "token-revoke"}, {"id", revoke.id}};
+                          },
                       },
                       request);
+}
+
+/// Those on users and tokens.
+std::optional<Request> decode_access_request(const std::string& name, const Json& object) {
+    const std::string user = text_member(object, "name");
+    if (name == "user-create") return request::UserCreate{user};
+    if (name == "user-list") return request::UserList{};
+    if (name == "user-enable") return request::UserEnable{user, flag_member(object, "enabled")};
+    if (name == "user-delete") return request::UserDelete{user};
+    if (name == "user-rotate") return request::UserRotate{user};
+    if (name == "token-create")
+        return request::TokenCreate{.container = text_member(object, "container"),
+                                    .prefix = text_member(object, "prefix"),
+                                    .actions = text_member(object, "actions"),
+                                    .lifetime = number_member(object, "lifetime", 0)};
+    if (name == "token-list") return request::TokenList{};
+    if (name == "token-revoke") return request::TokenRevoke{text_member(object, "id")};
+    return std::nullopt;
 }
 
 Errc code_named(std::string_view name) {
@@ -86,6 +134,7 @@ Result<Request> decode_request(std::string_view line) {
                                      .block_bytes = static_cast<std::uint32_t>(block_bytes),
                                      .profile = text_member(object, "profile")});
     }
+    if (auto access = decode_access_request(name, object)) return *std::move(access);
     return Error(Errc::kInvalid, fmt::format("unknown request \"{}\"", name));
 }
 

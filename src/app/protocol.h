@@ -49,11 +49,48 @@ struct ContainerDelete {
     std::string name;
     bool operator==(const ContainerDelete&) const = default;
 };
+struct UserCreate {
+    std::string name;
+    bool operator==(const UserCreate&) const = default;
+};
+struct UserList {
+    bool operator==(const UserList&) const = default;
+};
+struct UserEnable {
+    std::string name;
+    bool enabled = true;
+    bool operator==(const UserEnable&) const = default;
+};
+struct UserDelete {
+    std::string name;
+    bool operator==(const UserDelete&) const = default;
+};
+struct UserRotate {
+    std::string name;
+    bool operator==(const UserRotate&) const = default;
+};
+struct TokenCreate {
+    std::string container;
+    std::string prefix;          // "" for the whole container
+    std::string actions;         // "put,delete"
+    std::uint64_t lifetime = 0;  // seconds from now; 0: until revoked
+    bool operator==(const TokenCreate&) const = default;
+};
+struct TokenList {
+    bool operator==(const TokenList&) const = default;
+};
+struct TokenRevoke {
+    std::string id;
+    bool operator==(const TokenRevoke&) const = default;
+};
 }  // namespace request
 
 using Request =
     std::variant<request::Status, request::Sync, request::Stop, request::ContainerCreate,
-                 request::ContainerList, request::ContainerDescribe, request::ContainerDelete>;
+                 request::ContainerList, request::ContainerDescribe, request::ContainerDelete,
+                 request::UserCreate, request::UserList, request::UserEnable, request::UserDelete,
+                 request::UserRotate, request::TokenCreate, request::TokenList,
+                 request::TokenRevoke>;
 
 /// Without the line break.
 std::string encode_request(const Request& request);

@@ -89,6 +89,7 @@ std::string encode_lock_record(const LockRecord& record) {
     return dump_json({{"pid", record.pid},
                       {"mountpoint", record.mountpoint},
                       {"http", record.http},
+                      {"https", record.https},
                       {"admin", record.admin},
                       {"socket", record.socket},
                       {"started", record.started},
@@ -104,20 +105,22 @@ std::optional<LockRecord> decode_lock_record(std::string_view text) {
     return LockRecord{.pid = static_cast<int>(pid),
                       .mountpoint = text_member(*parsed, "mountpoint"),
                       .http = text_member(*parsed, "http"),
+                      .https = text_member(*parsed, "https"),
                       .admin = text_member(*parsed, "admin"),
                       .socket = text_member(*parsed, "socket"),
                       .started = text_member(*parsed, "started"),
                       .stopping = flag_member(*parsed, "stopping")};
 }
 
-std::string url_of(const std::string& address) {
-    return address.empty() ? "" : "http://" + address + "/";
+std::string url_of(const std::string& address, std::string_view scheme) {
+    return address.empty() ? "" : fmt::format("{}://{}/", scheme, address);
 }
 
 std::string describe(const LockRecord& record) {
     std::string text = fmt::format("process {}", record.pid);
     if (!record.mountpoint.empty()) text += ", mounted at " + record.mountpoint;
     if (!record.http.empty()) text += ", " + url_of(record.http);
+    if (!record.https.empty()) text += ", " + url_of(record.https, "https");
     if (record.stopping) text += " (stopping)";
     return text;
 }

@@ -22,6 +22,7 @@ struct LockRecord {
     int pid = 0;
     std::string mountpoint;  // "" while only serving
     std::string http;        // address:port, or ""
+    std::string https;       // address:port, or ""
     std::string admin;       // address:port, or ""
     std::string socket;      // control socket, or "" for a short command
     std::string started;
@@ -36,7 +37,7 @@ std::optional<LockRecord> decode_lock_record(std::string_view text);
 /// "process 412, mounted at /srv/reelfs, http://127.0.0.1:8787/".
 std::string describe(const LockRecord& record);
 /// "http://127.0.0.1:8787/", or "".
-std::string url_of(const std::string& address);
+std::string url_of(const std::string& address, std::string_view scheme = "http");
 
 class StoreLock {
   public:

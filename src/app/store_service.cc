@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/access_service.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/names.h"
 
@@ -82,6 +83,7 @@ Json StoreService::status() {
         status["mountpoint"] = record.mountpoint;
         status["http"] = record.http;
         status["url"] = url_of(record.http);
+        status["https"] = record.https;
         status["admin"] = record.admin;
         status["started"] = record.started;
     }
@@ -117,7 +119,9 @@ Answer StoreService::answer(const Request& request, const Caller& caller) {
         if (!found) return std::move(found).error();
         return to_json(*found);
     }
-    return remove(tree, std::get<request::ContainerDelete>(request).name);
+    if (const auto* wanted = std::get_if<request::ContainerDelete>(&request))
+        return remove(tree, wanted->name);
+    return answer_access(volume_, request);
 }
 
 }  // namespace reelfs::app

@@ -54,6 +54,25 @@ Result<std::uint32_t> parse_mode(std::string_view text) {
     return mode;
 }
 
+Result<std::uint64_t> parse_lifetime(std::string_view text) {
+    if (text == "never") return std::uint64_t{0};
+    constexpr std::uint64_t kLongest = 100ull * 366 * 86'400;
+    std::uint64_t number = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    const std::uint64_t seconds = unit == "s"   ? 1
+                                  : unit == "m" ? 60
+                                  : unit == "h" ? 3'600
+                                  : unit == "d" ? 86'400
+                                                : 0;
+    if (error != std::errc() || seconds == 0 || number == 0 || number > kLongest / seconds)
+        return Error(Errc::kInvalid,
+                     fmt::format("\"{}\" is no lifetime; write a number with s, m, h or d, like "
+                                 "12h, or never",
+                                 text));
+    return number * seconds;
+}
+
 std::string format_size(std::uint64_t bytes) {
     constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
     auto value = static_cast<double>(bytes);

@@ -19,6 +19,9 @@ Result<std::uint32_t> parse_block_size(std::string_view text);
 /// Octal permission bits, "0755". kInvalid.
 Result<std::uint32_t> parse_mode(std::string_view text);
 
+/// "90s", "45m", "12h", "7d" as seconds; "never" is 0. kInvalid.
+Result<std::uint64_t> parse_lifetime(std::string_view text);
+
 /// "12.3 GiB".
 std::string format_size(std::uint64_t bytes);
 

@@ -105,10 +105,12 @@ class TreeImpl final : public Tree {
     Result<ContainerInfo> container(std::string_view name) override;
     Result<void> delete_container(std::string_view name) override;
 
-    Result<std::shared_ptr<ObjectReader>> open_object(const AnonymousPeer& peer,
+    Result<std::shared_ptr<ObjectReader>> open_object(const AccessRequest& request,
                                                       std::string_view container,
                                                       const Components& path) override;
-    std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
+    bool may_access(const AccessRequest& request, std::string_view container,
+                    const Components& path) override;
+    std::shared_ptr<ObjectReader> open_object_cached(const AccessRequest& request,
                                                      std::string_view container,
                                                      const Components& path) override;
     std::uint64_t draw_ticket() override;
@@ -239,7 +241,7 @@ class TreeImpl final : public Tree {
     /// What has no links and no handles left is to be reaped: marks it.
     static bool becomes_orphan(Node& node) REQUIRES(node.mutex);
     void reap_later(NodeId node);
-    Result<Resolved> resolve_object(const AnonymousPeer& peer, std::string_view container,
+    Result<Resolved> resolve_object(const AccessRequest& request, std::string_view container,
                                     const Components& path);
 
     Context& context_;

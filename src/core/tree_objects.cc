@@ -4,6 +4,7 @@
 
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
+#include "reelfs/policy/access.h"
 #include "reelfs/policy/anonymous.h"
 
 namespace reelfs::core {
@@ -125,28 +126,39 @@ struct TreeImpl::Resolved {
     ObjectHeaders headers;
 };
 
-Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
+Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AccessRequest& request,
                                                     std::string_view container,
                                                     const Components& path) {
     const Error refused(Errc::kAccessDenied,
-                        "anonymous requests may read what everybody may, from this machine only");
+                        request.principal.is_anonymous()
+                            ? "anonymous requests may read what everybody may, from this machine "
+                              "only"
+                            : "this principal may not read here");
     const Error absent(Errc::kNotFound, "no such object");
     // A peer that may read nothing learns nothing, not even what exists.
     Attributes open_to_all;
     open_to_all.type = NodeType::kDirectory;
     open_to_all.mode = 0777;
-    if (!policy::anonymous_may_search(peer, std::span(&open_to_all, 1))) return refused;
+    const AnonymousPeer& peer = request.peer;
+    const bool by_bits = request.principal.is_anonymous();
+    if (by_bits && !policy::anonymous_may_search(peer, std::span(&open_to_all, 1))) return refused;
 
     Resolved resolved;
     std::vector<Attributes> chain;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
         RF_TRY(auto root_id, r.entry(kRootNode, container));
-        if (!root_id) return absent;
+        if (!root_id) return request.principal.grant ? refused : absent;
         RF_TRY(NodeRow root, require(r, *root_id));
         context_.nodes.adopt(root);
+        const auto denied = [&](const Components& where) {
+            return policy::decide(request, root.attributes.container, where) ==
+                   policy::Decision::kDenied;
+        };
+        if (denied(path)) return refused;
         // The names still to follow, last first; links put theirs on top.
         std::vector<std::string> rest(path.rbegin(), path.rend());
         std::vector<NodeRow> parents{root};
+        Components walked;  // the names of `parents` below the root, then that of a file
         NodeRow at = root;
         int hops = 0;
         while (!rest.empty()) {
@@ -156,12 +168,13 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
             if (name == "..") {
                 if (parents.size() <= 1) return absent;  // a link that leads out of its container
                 parents.pop_back();
+                walked.pop_back();
                 continue;
             }
             const NodeRow& parent = parents.back();
             RF_TRY(auto id, entry(r, parent.attributes.node, name));
             // Every directory walked, also on the way to a link's target, must be searchable.
-            if (!policy::anonymous_may_search(peer, std::span(&parent.attributes, 1)))
+            if (by_bits && !policy::anonymous_may_search(peer, std::span(&parent.attributes, 1)))
                 return refused;
             if (!id) return absent;
             RF_TRY(at, require(r, *id));
@@ -169,6 +182,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
             if (at.attributes.is_directory()) {
                 context_.nodes.adopt(at);
                 parents.push_back(at);
+                walked.push_back(name);
             } else if (at.attributes.type == NodeType::kSymlink) {
                 if (++hops > limits::symlink_hops_max)
                     return Error(Errc::kLoop, "too many symbolic links");
@@ -184,8 +198,12 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
                 rest.insert(rest.end(), names.rbegin(), names.rend());
             } else if (!rest.empty()) {
                 return absent;  // a file in the middle of a path
+            } else {
+                walked.push_back(name);
             }
         }
+        // A link is followed only where its target may be asked for as well.
+        if (hops > 0 && denied(walked)) return refused;
         for (const NodeRow& parent : parents) chain.push_back(parent.attributes);
         if (!at.attributes.is_file() || path.empty()) return absent;
         resolved.file = at.attributes;
@@ -201,17 +219,24 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AnonymousPeer& peer,
         node->headers = resolved.headers;
         return done();
     }));
-    if (!policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
+    if (by_bits && !policy::anonymous_may_read(peer, chain, resolved.file)) return refused;
     return resolved;
 }
 
-Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer& peer,
+bool TreeImpl::may_access(const AccessRequest& request, std::string_view container_name,
+                          const Components& path) {
+    const auto found = container(container_name);
+    const ContainerId id = found ? found->container : kNoContainer;
+    return policy::decide(request, id, path) == policy::Decision::kAllowed;
+}
+
+Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AccessRequest& request,
                                                             std::string_view container,
                                                             const Components& path) {
     // The file that a name led to may be replaced, and be gone, before it is held. Then the name
     // leads to another one: look again. Each round means that somebody else's rename succeeded.
     while (true) {
-        RF_TRY(Resolved resolved, resolve_object(peer, container, path));
+        RF_TRY(Resolved resolved, resolve_object(request, container, path));
         auto loaded = load(resolved.file.node);
         if (!loaded && loaded.error().code() == Errc::kStale) continue;
         RF_TRY(auto node, std::move(loaded));
@@ -239,7 +264,7 @@ Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AnonymousPeer&
     }
 }
 
-std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& peer,
+std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AccessRequest& request,
                                                            std::string_view container,
                                                            const Components& path) {
     if (path.empty()) return nullptr;
@@ -249,6 +274,15 @@ std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& 
         return id ? context_.nodes.find(*id) : nullptr;
     };
     std::shared_ptr<Node> node = known(kRootNode, container);
+    if (node == nullptr) return nullptr;
+    const bool by_bits = request.principal.is_anonymous();
+    ContainerId id;
+    {
+        MutexLock lock(node->mutex);
+        id = node->row.attributes.container;
+    }
+    // Links, refusals and what is absent are open_object()'s to answer.
+    if (policy::decide(request, id, path) == policy::Decision::kDenied) return nullptr;
     Attributes parent;
     for (const std::string& name : path) {
         if (node == nullptr) return nullptr;
@@ -256,8 +290,8 @@ std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& 
             MutexLock lock(node->mutex);
             parent = node->row.attributes;
         }
-        // Links, refusals and what is absent are open_object()'s to answer.
-        if (!visible(parent) || !policy::anonymous_may_search(peer, std::span(&parent, 1)))
+        if (!visible(parent)) return nullptr;
+        if (by_bits && !policy::anonymous_may_search(request.peer, std::span(&parent, 1)))
             return nullptr;
         node = known(node->id, name);
     }
@@ -267,8 +301,9 @@ std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AnonymousPeer& 
         MutexLock lock(node->mutex);
         if (node->is_unseen_upload()) return nullptr;
         const Attributes& file = node->row.attributes;
-        if (!file.is_file() || !visible(file) || node->deleting || node->map == nullptr ||
-            !policy::anonymous_may_read(peer, std::span(&parent, 1), file))
+        if (!file.is_file() || !visible(file) || node->deleting || node->map == nullptr)
+            return nullptr;
+        if (by_bits && !policy::anonymous_may_read(request.peer, std::span(&parent, 1), file))
             return nullptr;
         if (node->row.has_xattrs && !node->headers) return nullptr;
         // Open for change: what was written must be committed first.

@@ -11,6 +11,7 @@
 #include <exception>
 #include <utility>
 
+#include "http/admission.h"
 #include "http/chunked.h"
 #include "http/connection_body.h"
 #include "http/connection_upload.h"
@@ -35,7 +36,7 @@ bool is_loopback(const asio::ip::address& address) {
     return address.is_loopback();
 }
 
-bool peer_is_loopback(const Socket& socket) {
+bool peer_is_loopback(const Stream& socket) {
     boost::system::error_code error;
     const auto peer = socket.remote_endpoint(error);
     return !error && is_loopback(peer.address());
@@ -49,7 +50,7 @@ Response method_not_allowed(std::string_view allowed) {
 
 }  // namespace
 
-Connection::Connection(Socket socket, Loop& loop, ServerState& state, Door door,
+Connection::Connection(Stream socket, Loop& loop, ServerState& state, Door door,
                        std::uint64_t ticket)
     : socket_(std::move(socket)),
       loop_(loop),
@@ -129,7 +130,10 @@ void Connection::fail(std::string_view why) {
 
 Async<void> Connection::run() {
     // gcc 12 miscompiles co_await in a loop's condition: here and below it stands in a statement.
-    bool more = co_await read_head();
+    enter(Phase::kHead, state_.limits.head_ms);
+    const bool met = co_await socket_.handshake();
+    bool more = false;
+    if (met && !expired_ && !stopping_) more = co_await read_head();
     while (more) {
         co_await serve();
         if (!keep_alive_ || dead_) break;
@@ -236,6 +240,8 @@ Async<Response> Connection::answer() {
     Response response;
     if (!target) {
         response = error_response(400, target.error().message());
+    } else if (door_ == Door::kPublic && !identify(response)) {
+        // Said already.
     } else if (door_ == Door::kAdmin) {
         if (reads)
             response = co_await answer_on_admin(std::move(target->segments));
@@ -298,7 +304,7 @@ Async<Response> Connection::answer_container(Route route, std::string_view query
     meter_ = &state_.list_items;
     Response response = error_response(500, "internal error");
     if (!start_on_pool(
-            task_, [&] { response = list_items(state_, head_, route, query); }, true))
+            task_, [&] { response = list_items(state_, asker(), route, query); }, true))
         co_return error_response(503, "too many requests wait; try again");
     co_await wait_for(task_);
     co_return response;
@@ -308,17 +314,39 @@ Async<Response> Connection::answer_delete(Route route) {
     meter_ = &state_.delete_object;
     Response response = error_response(500, "internal error");
     if (!start_on_pool(
-            task_, [&] { response = delete_object(state_, head_, route); }, true))
+            task_, [&] { response = delete_object(state_, asker(), route); }, true))
         co_return error_response(503, "too many requests wait; try again");
     co_await wait_for(task_);
     co_return response;
 }
 
+/// Once for each request: who sends it is in who_ from here on. False: it ends here, with
+/// `response`.
+bool Connection::identify(Response& response) {
+    who_ = {};
+    if (state_.options.authenticator != nullptr)
+        who_ = state_.options.authenticator->authenticate(head_, asker().arrival);
+    auto refused = refuse_proof(state_, head_, who_, asker().arrival);
+    if (!refused) return true;
+    response = *std::move(refused);
+    return false;
+}
+
+Asker Connection::asker() const {
+    return {head_, who_, {.secure = socket_.secure(), .peer_is_loopback = peer_is_loopback_}};
+}
+
+void Connection::ask_as(Action action) {
+    object_.access.principal = who_.principal;
+    object_.access.action = action;
+    object_.access.peer = {.peer_is_loopback = peer_is_loopback_,
+                           .host_is_local = host_is_local(head_.host),
+                           .forwarded = was_forwarded(head_)};
+}
+
 Async<Response> Connection::answer_object(Route route) {
     object_.route = std::move(route);
-    object_.peer = {.peer_is_loopback = peer_is_loopback_,
-                    .host_is_local = host_is_local(head_.host),
-                    .forwarded = was_forwarded(head_)};
+    ask_as(head_.method == "HEAD" ? Action::kDescribeObject : Action::kGetObject);
     if (object_.run_cached(state_, head_)) co_return std::move(object_.response);
     if (!start_on_pool(
             task_, [this] { object_.run(state_, head_); }, true))

@@ -11,13 +11,8 @@
 //     kHead             kFollowing                     socket closed: dead_
 #pragma once
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,25 +21,19 @@
 #include <unordered_set>
 #include <vector>
 
+#include "http/data_access.h"
 #include "http/input_buffer.h"
 #include "http/object_request.h"
 #include "http/pace.h"
 #include "http/request_gate.h"
 #include "http/response.h"
 #include "http/server_state.h"
+#include "http/stream.h"
 #include "http/target.h"
 #include "http/upload_request.h"
+#include "reelfs/http/authenticator.h"
 
 namespace reelfs::http {
-
-namespace asio = boost::asio;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
-template <class T>
-using Async = asio::awaitable<T, Executor>;
-/// Awaits a tuple that starts with the error; nothing throws.
-inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwaitTuple{
-    asio::use_awaitable_t<Executor>()};
 
 class Connection;
 
@@ -89,7 +78,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
     /// `state.connections` has been entered for it.
     /// `ticket`: its place among uploads, should the first request be one.
-    Connection(Socket socket, Loop& loop, ServerState& state, Door door, std::uint64_t ticket);
+    Connection(Stream socket, Loop& loop, ServerState& state, Door door, std::uint64_t ticket);
     ~Connection();
 
     /// Serves until the peer or we have enough.
@@ -128,6 +117,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<Response> answer();
     Async<Response> answer_read(Target& target);
     Async<Response> answer_write(Target& target);
+    bool identify(Response& response);
+    Asker asker() const;
+    void ask_as(Action action);
     Async<Response> answer_object(Route route);
     Async<Response> answer_container(Route route, std::string_view query);
     Async<Response> answer_delete(Route route);
@@ -169,7 +161,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     std::int64_t now_ns() const { return state_.clock.monotonic_ns(); }
     std::uint64_t acknowledged();
 
-    Socket socket_;
+    Stream socket_;
     Loop& loop_;
     ServerState& state_;
     const Door door_;
@@ -180,6 +172,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     InputBuffer input_;
     std::string head_text_;
     RequestHead head_;
+    Authenticated who_;
     bool keep_alive_ = true;
     bool body_pending_ = false;
 

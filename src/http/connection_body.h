@@ -215,20 +215,19 @@ inline void Connection::watch() {
     if (watching_ || dead_ || input_.size() >= limits::http_head_bytes_max) return;
     watching_ = true;
     const auto room = input_.prepare(512);
-    socket_.async_read_some(
-        asio::buffer(room.data(), room.size()),
-        [self = shared_from_this()](boost::system::error_code error, std::size_t n) {
-            self->watching_ = false;
-            if (!error) {
-                self->input_.commit(n);
-            } else if (error != asio::error::operation_aborted) {
-                self->gone_ = true;
-                // A write that waits for this peer would wait in vain.
-                if (self->phase_ == Phase::kWriting) self->socket_.cancel();
-            }
-            if (self->watch_wanted_ && !self->gone_) self->watch();
-            self->event_.resume();
-        });
+    socket_.read_then(asio::buffer(room.data(), room.size()),
+                      [self = shared_from_this()](boost::system::error_code error, std::size_t n) {
+                          self->watching_ = false;
+                          if (!error) {
+                              self->input_.commit(n);
+                          } else if (error != asio::error::operation_aborted) {
+                              self->gone_ = true;
+                              // A write that waits for this peer would wait in vain.
+                              if (self->phase_ == Phase::kWriting) self->socket_.cancel();
+                          }
+                          if (self->watch_wanted_ && !self->gone_) self->watch();
+                          self->event_.resume();
+                      });
 }
 
 inline Async<void> Connection::stop_watching() {

@@ -81,7 +81,7 @@ inline Async<Response> Connection::answer_upload(Route route) {
     request.ticket = *ticket_;
     const std::int64_t started = now_ns();
     if (!start_on_pool(
-            task_, [&] { request.admit(state_, head_); }, true))
+            task_, [&] { request.admit(state_, asker()); }, true))
         co_return error_response(503, "too many requests wait; try again");
     co_await wait_for(task_);
     if (!request.failure) {

@@ -1,36 +1,46 @@
 #include "http/data_access.h"
 
-#include "reelfs/http/authenticator.h"
+#include "http/admission.h"
+#include "http/authentication.h"
 
 namespace reelfs::http {
 
 namespace {
 
-Response refused(int status, std::string_view message, DataAction action) {
-    Response response = error_response(status, message);
-    // Encoders that were given a name and a password offer them only when they are asked.
-    if (status == 401 && action != DataAction::kListItems)
-        response.add("WWW-Authenticate", "Basic realm=\"reelfs\", charset=\"UTF-8\"");
+Response refused(ServerState& state, const Asker& asker, Action action, const Fault& fault) {
+    if (action != Action::kListItems) note_refused_ingest(state, asker.head, fault);
+    Response response = error_response(fault);
+    // ffmpeg and its like offer the name and the password of their URL only when they are asked.
+    if (fault.status == 401) add_challenge(response);
     return response;
+}
+
+std::optional<Response> refuse_nobody(ServerState& state, const Asker& asker, Action action) {
+    if (action == Action::kListItems)
+        return refused(
+            state, asker, action,
+            {403, "AccessDeniedException", "listing a container needs a policy that allows it"});
+    // Whoever is asked for a password where it would travel openly, sends it.
+    if (!may_send_secret(asker.arrival))
+        return refused(state, asker, action,
+                       {403, "AccessDeniedException",
+                        "writing needs a signed request; Basic and Bearer are taken over TLS "
+                        "only"});
+    return refused(state, asker, action,
+                   {401, "AccessDeniedException", "writing needs credentials"});
 }
 
 }  // namespace
 
-std::optional<Response> refuse_access(ServerState& state, const RequestHead& head,
-                                      DataAction action) {
-    Principal principal;
-    if (state.options.authenticator != nullptr) {
-        auto found = state.options.authenticator->authenticate(head);
-        if (!found) {
-            const bool malformed = found.error().code() == Errc::kInvalid;
-            return refused(malformed ? 400 : 403, found.error().message(), action);
-        }
-        principal = *std::move(found);
-    }
-    if (!principal.is_anonymous()) return std::nullopt;
-    if (action == DataAction::kListItems)
-        return refused(403, "listing a container needs a policy that allows it", action);
-    return refused(401, "writing needs credentials", action);
+std::optional<Response> refuse_access(ServerState& state, const Asker& asker, Action action,
+                                      std::string_view container, const Components& path) {
+    if (asker.who.principal.is_anonymous()) return refuse_nobody(state, asker, action);
+    AccessRequest request;
+    request.principal = asker.who.principal;
+    request.action = action;
+    if (state.tree.may_access(request, container, path)) return std::nullopt;
+    return refused(state, asker, action,
+                   {403, "AccessDeniedException", "these credentials are not good for this"});
 }
 
 }  // namespace reelfs::http

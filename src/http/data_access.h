@@ -7,13 +7,19 @@
 #include "http/request_gate.h"
 #include "http/response.h"
 #include "http/server_state.h"
+#include "reelfs/http/authenticator.h"
 
 namespace reelfs::http {
 
-enum class DataAction { kPutObject, kDeleteObject, kListItems };
+/// A request on data and who sends it. Views: for as long as the request is served.
+struct Asker {
+    const RequestHead& head;
+    const Authenticated& who;
+    Arrival arrival;
+};
 
-/// Nothing when it may; else what to answer.
-std::optional<Response> refuse_access(ServerState& state, const RequestHead& head,
-                                      DataAction action);
+/// Nothing when it may do this to `path` of a container; else what to answer.
+std::optional<Response> refuse_access(ServerState& state, const Asker& asker, Action action,
+                                      std::string_view container, const Components& path);
 
 }  // namespace reelfs::http

@@ -61,12 +61,13 @@ Json json_of(const core::Item& item) {
 
 }  // namespace
 
-Response list_items(ServerState& state, const RequestHead& head, const Route& route,
+Response list_items(ServerState& state, const Asker& asker, const Route& route,
                     std::string_view query) {
-    if (auto refused = refuse_access(state, head, DataAction::kListItems))
-        return *std::move(refused);
     const std::int64_t now = state.clock.now().seconds();
     const auto asked = asked_items(route, query, now);
+    if (auto refused = refuse_access(state, asker, Action::kListItems, route.container,
+                                     asked ? asked->folder : Components{}))
+        return *std::move(refused);
     if (!asked) return error_response(400, asked.error().message());
     auto page = state.tree.list_items(route.container, asked->folder, asked->after, asked->max);
     if (!page) {
@@ -84,8 +85,9 @@ Response list_items(ServerState& state, const RequestHead& head, const Route& ro
                          body.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-Response delete_object(ServerState& state, const RequestHead& head, const Route& route) {
-    if (auto refused = refuse_access(state, head, DataAction::kDeleteObject))
+Response delete_object(ServerState& state, const Asker& asker, const Route& route) {
+    if (auto refused =
+            refuse_access(state, asker, Action::kDeleteObject, route.container, route.path))
         return *std::move(refused);
     if (auto container = state.tree.container(route.container); !container) {
         if (container.error().code() == Errc::kNotFound)

@@ -53,7 +53,7 @@ void ObjectRequest::plan(ServerState& state, const RequestHead& head,
 }
 
 bool ObjectRequest::run_cached(ServerState& state, const RequestHead& head) {
-    auto opened = state.tree.open_object_cached(peer, route.container, route.path);
+    auto opened = state.tree.open_object_cached(access, route.container, route.path);
     if (opened == nullptr) return false;
     plan(state, head, std::move(opened));
     found = !first || reader->read_cached(response.parts.front().offset, first.size(), first.pins);
@@ -62,7 +62,7 @@ bool ObjectRequest::run_cached(ServerState& state, const RequestHead& head) {
 
 void ObjectRequest::run(ServerState& state, const RequestHead& head) {
     if (!reader) {
-        auto opened = state.tree.open_object(peer, route.container, route.path);
+        auto opened = state.tree.open_object(access, route.container, route.path);
         if (opened) {
             plan(state, head, std::move(opened).value());
         } else {

@@ -21,7 +21,7 @@ namespace reelfs::http {
 struct ObjectRequest {
     // Asked for
     Route route;
-    AnonymousPeer peer;
+    AccessRequest access;
 
     // Found
     Response response;

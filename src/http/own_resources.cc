@@ -31,6 +31,8 @@ std::string server_gauges(const ServerState& state) {
          number(state.unlistable_names.load()), true},
         {"reelfs_http_pool_waiting", "Requests waiting for a pool thread.",
          number(state.pool.waiting()), false},
+        {"reelfs_http_refused_ingests_total", "PUT, POST and DELETE refused for their credentials.",
+         number(state.refused_ingests.load()), true},
     });
 }
 

@@ -56,6 +56,7 @@ struct Listener {
                                asio::wait_traits<std::chrono::steady_clock>, Executor>
         pause;
     Connection::Door door = Connection::Door::kPublic;
+    const TlsContext* tls = nullptr;  // null: plain
     std::optional<Endpoint> bound;
 
     Result<void> open(const Endpoint& endpoint) {
@@ -87,9 +88,14 @@ class AsioServer final : public Server {
     ~AsioServer() override { stop(0); }
 
     Result<void> start() {
+        if (state_.options.https) {
+            RF_TRY(tls_, TlsContext::load(state_.options.tls));
+        }
         RF_CHECK(listen(public_, state_.options.http, Connection::Door::kPublic));
+        RF_CHECK(listen(secure_, state_.options.https, Connection::Door::kPublic));
+        if (secure_) secure_->tls = tls_.get();
         RF_CHECK(listen(admin_, state_.options.admin, Connection::Door::kAdmin));
-        for (auto& listener : {public_.get(), admin_.get()})
+        for (auto& listener : {public_.get(), secure_.get(), admin_.get()})
             if (listener != nullptr)
                 asio::co_spawn(loops_.front()->io, accept(*listener), asio::detached);
         for (auto& loop : loops_) {
@@ -103,7 +109,12 @@ class AsioServer final : public Server {
     std::optional<Endpoint> http() const override {
         return public_ ? public_->bound : std::nullopt;
     }
+    std::optional<Endpoint> https() const override {
+        return secure_ ? secure_->bound : std::nullopt;
+    }
     std::optional<Endpoint> admin() const override { return admin_ ? admin_->bound : std::nullopt; }
+
+    Result<void> reload_tls() override { return tls_ ? tls_->reload() : done(); }
 
     void stop(std::int64_t grace_ms) override {
         MutexLock lock(stop_mutex_);
@@ -111,7 +122,7 @@ class AsioServer final : public Server {
         stopped_ = true;
         state_.stopping = true;
         asio::post(loops_.front()->io, [this] {
-            for (Listener* listener : {public_.get(), admin_.get()}) {
+            for (Listener* listener : {public_.get(), secure_.get(), admin_.get()}) {
                 if (listener == nullptr) continue;
                 error_code ignored;
                 listener->acceptor.close(ignored);
@@ -155,7 +166,7 @@ class AsioServer final : public Server {
             auto [error, socket] = co_await listener.acceptor.async_accept(loop.io, kAwaitTuple);
             if (state_.stopping) break;
             if (!error) {
-                adopt(std::move(socket), loop, listener.door);
+                adopt(std::move(socket), loop, listener);
             } else if (error != asio::error::connection_aborted) {
                 // Out of descriptors or memory: connections wait in the backlog meanwhile.
                 log::warning("http: accept: {}", error.message());
@@ -166,17 +177,20 @@ class AsioServer final : public Server {
     }
 
     /// Counts it, then starts it on its own thread.
-    void adopt(Socket socket, Loop& loop, Connection::Door door) {
+    void adopt(Socket socket, Loop& loop, const Listener& listener) {
         error_code ignored;
         ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
         socket.non_blocking(true, ignored);
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         if (!state_.connections.try_enter()) {
-            socket.write_some(asio::buffer(kFull), ignored);
+            if (listener.tls == nullptr) socket.write_some(asio::buffer(kFull), ignored);
             return;
         }
+        std::unique_ptr<TlsSession> tls;
+        if (listener.tls != nullptr) tls = listener.tls->session(socket.native_handle());
         const std::uint64_t ticket = state_.tree.draw_ticket();
-        asio::post(loop.io, [this, &loop, door, ticket, taken = std::move(socket)]() mutable {
+        asio::post(loop.io, [this, &loop, door = listener.door, ticket,
+                             taken = Stream(std::move(socket), std::move(tls))]() mutable {
             auto connection =
                 std::make_shared<Connection>(std::move(taken), loop, state_, door, ticket);
             if (!state_.stopping) connection->start();
@@ -194,7 +208,9 @@ class AsioServer final : public Server {
 
     ServerState state_;
     std::vector<std::unique_ptr<Loop>> loops_;
+    std::unique_ptr<TlsContext> tls_;
     std::unique_ptr<Listener> public_;
+    std::unique_ptr<Listener> secure_;
     std::unique_ptr<Listener> admin_;
     std::size_t next_loop_ = 0;  // the first loop's thread only
     Mutex stop_mutex_;
@@ -206,12 +222,12 @@ class AsioServer final : public Server {
 Result<std::unique_ptr<Server>> start_limited_server(core::Tree& tree, const Clock& clock,
                                                      Metrics& metrics, const ServerOptions& options,
                                                      const ServerLimits& limits) {
-    if (options.http && !is_loopback(*options.http))
-        return Error(Errc::kInvalid,
-                     "--http " + text_of(*options.http) +
-                         ": this address is reachable from other machines and requests are not "
-                         "authenticated yet; bind to a loopback address (127.0.0.1, [::1]) and put "
-                         "a proxy that does TLS and authentication in front");
+    for (const auto& endpoint : {options.http, options.https})
+        if (endpoint && !is_loopback(*endpoint) && options.authenticator == nullptr)
+            return Error(Errc::kInvalid,
+                         "listen on " + text_of(*endpoint) +
+                             ": this address is reachable from other machines, and nobody would be "
+                             "authenticated; bind to a loopback address (127.0.0.1, [::1])");
     if (options.admin && !is_loopback(*options.admin))
         return Error(Errc::kInvalid,
                      "--admin " + text_of(*options.admin) +

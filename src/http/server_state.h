@@ -58,6 +58,7 @@ struct ServerState {
     ConnectionCount connections;
     std::atomic<std::size_t> followers{0};
     std::atomic<std::uint64_t> unlistable_names{0};  // passed over by ListItems
+    std::atomic<std::uint64_t> refused_ingests{0};
     std::atomic<bool> stopping{false};
     WindowBudget budget;
     // Last: their threads use the rest. Uploads wait for the disk and for room, reads must not wait

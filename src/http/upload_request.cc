@@ -45,6 +45,7 @@ Result<core::UploadOptions> UploadRequest::options_of(const RequestHead& head) {
                          "x-amz-content-sha256 is UNSIGNED-PAYLOAD or 64 hex digits");
         options.streaming = false;  // no byte is shown before all are known to be right
     }
+    if (signed_body_.needs_digest()) options.streaming = false;
     if (head.target.substr(0, head.target.find('?')).ends_with('/'))
         return Error(Errc::kInvalid, "an object's path does not end in a slash");
     return options;
@@ -65,10 +66,12 @@ Response UploadRequest::too_large() {
     return error_response(400, "the object is larger than this container allows");
 }
 
-void UploadRequest::admit(ServerState& state, const RequestHead& head) {
+void UploadRequest::admit(ServerState& state, const Asker& asker) {
+    const RequestHead& head = asker.head;
     dialect_ = dialect_of(head);
-    failure = refuse_access(state, head, DataAction::kPutObject);
+    failure = refuse_access(state, asker, Action::kPutObject, route.container, route.path);
     if (failure) return;
+    signed_body_ = asker.who.payload;
     const auto container = state.tree.container(route.container);
     if (!container) {
         if (container.error().code() != Errc::kNotFound) return fail(container.error());
@@ -99,6 +102,13 @@ void UploadRequest::settle() {
     const auto hash = hash_.finish();
     if (!hash) return fail(Error(Errc::kIo, "hashing a body failed"));
     found_hash_ = *hash;
+    if (!signed_body_.accepts(found_hash_)) {
+        failure =
+            error_response({403, "InvalidSignatureException",
+                            "The request signature we calculated does not match the signature "
+                            "you provided: it covers another body"});
+        return;
+    }
     if (wanted_hash_ && *wanted_hash_ != found_hash_) {
         Fault fault = fault_of_status(400, "the body's SHA-256 is not x-amz-content-sha256");
         if (dialect_ == Dialect::kMediaStore) {

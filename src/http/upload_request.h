@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "http/body_hash.h"
+#include "http/data_access.h"
 #include "http/dialect.h"
 #include "http/request_gate.h"
 #include "http/response.h"
@@ -33,7 +34,7 @@ struct UploadRequest {
     std::int64_t ms_max = 0;  // for the whole of it; 0: no bound
 
     /// Who asks, what for, and the place for its bytes.
-    void admit(ServerState& state, const RequestHead& head);
+    void admit(ServerState& state, const Asker& asker);
     void append(Bytes bytes);
     /// The body is whole: it is what was promised, and on the disk.
     void settle();
@@ -49,6 +50,7 @@ struct UploadRequest {
 
     BodyHash hash_;
     std::optional<Sha256> wanted_hash_;
+    PayloadRule signed_body_;
     Sha256 found_hash_{};
     Dialect dialect_ = Dialect::kRfc9110;
 };

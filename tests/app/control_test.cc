@@ -23,7 +23,16 @@ std::vector<Request> every_request() {
                 .name = "a", .mode = 0700, .block_bytes = 4096, .profile = "mediastore"},
             request::ContainerList{},
             request::ContainerDescribe{"b"},
-            request::ContainerDelete{"c"}};
+            request::ContainerDelete{"c"},
+            request::UserCreate{"u"},
+            request::UserList{},
+            request::UserEnable{"u", false},
+            request::UserEnable{"u", true},
+            request::UserDelete{"u"},
+            request::UserRotate{"u"},
+            request::TokenCreate{.container = "c", .prefix = "p", .actions = "put", .lifetime = 7},
+            request::TokenList{},
+            request::TokenRevoke{"t"}};
 }
 
 TEST(Protocol, EveryRequestSurvivesTheRoundTrip) {

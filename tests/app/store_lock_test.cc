@@ -24,6 +24,7 @@ LockRecord a_daemon() {
     return {.pid = ::getpid(),
             .mountpoint = "/srv/with \"quotes\" and spaces",
             .http = "127.0.0.1:8787",
+            .https = "127.0.0.1:8788",
             .admin = "",
             .socket = "/run/reelfs/x.sock",
             .started = "2026-03-04T05:06:07Z",

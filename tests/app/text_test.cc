@@ -34,6 +34,16 @@ TEST(Text, AModeIsOctal) {
     for (const char* bad : {"", "8", "rwx", "10000", "755 "}) EXPECT_FALSE(parse_mode(bad).ok());
 }
 
+TEST(Text, ALifetimeHasAUnitOrIsEndless) {
+    EXPECT_EQ(*parse_lifetime("90s"), 90u);
+    EXPECT_EQ(*parse_lifetime("45m"), 2'700u);
+    EXPECT_EQ(*parse_lifetime("12h"), 43'200u);
+    EXPECT_EQ(*parse_lifetime("7d"), 604'800u);
+    EXPECT_EQ(*parse_lifetime("never"), 0u);
+    for (const char* bad : {"", "0s", "5", "5w", "-1h", "h", "99999999999d", "1h "})
+        EXPECT_FALSE(parse_lifetime(bad).ok()) << bad;
+}
+
 TEST(Text, TimesAndSizesReadWell) {
     EXPECT_EQ(format_time(Timestamp::from_seconds(1'000'000'000)), "2001-09-09T01:46:40Z");
     EXPECT_EQ(format_time(Timestamp::from_seconds(-1)), "1969-12-31T23:59:59Z");

@@ -387,11 +387,14 @@ class FakeTree final : public core::Tree {
     }
     Result<core::ContainerInfo> container(std::string_view) override { return absent(); }
     Result<void> delete_container(std::string_view) override { return absent(); }
-    std::shared_ptr<core::ObjectReader> open_object_cached(const AnonymousPeer&, std::string_view,
+    bool may_access(const AccessRequest&, std::string_view, const Components&) override {
+        return false;
+    }
+    std::shared_ptr<core::ObjectReader> open_object_cached(const AccessRequest&, std::string_view,
                                                            const Components&) override {
         return nullptr;
     }
-    Result<std::shared_ptr<core::ObjectReader>> open_object(const AnonymousPeer&, std::string_view,
+    Result<std::shared_ptr<core::ObjectReader>> open_object(const AccessRequest&, std::string_view,
                                                             const Components&) override {
         return absent();
     }

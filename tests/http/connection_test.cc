@@ -303,7 +303,7 @@ TEST_F(Connections, StoppingTwiceAndFromTheDestructorIsOneStop) {
     server_.reset();
 }
 
-TEST_F(Connections, AnAddressInUseIsBusyAndOneOffLoopbackIsRefusedWithWhatToDo) {
+TEST_F(Connections, AnAddressInUseIsBusyAndOneOffLoopbackNeedsAnAuthenticator) {
     start();
     ServerOptions taken;
     taken.http = server_->http();

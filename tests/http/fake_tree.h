@@ -17,8 +17,12 @@
 #include "http/target.h"
 #include "reelfs/base/mutex.h"
 #include "reelfs/core/tree.h"
+#include "reelfs/policy/access.h"
 
 namespace reelfs::http {
+
+/// What all paths of a FakeTree lie in, whatever its name.
+inline constexpr ContainerId kFakeContainer{4};
 
 class FakeObject {
   public:
@@ -190,11 +194,13 @@ class FakeTree final : public core::Tree {
         return object;
     }
 
-    Result<std::shared_ptr<core::ObjectReader>> open_object(const AnonymousPeer& peer,
+    Result<std::shared_ptr<core::ObjectReader>> open_object(const AccessRequest& request,
                                                             std::string_view container,
                                                             const Components& path) override {
         ++opens;
-        if (!peer.peer_is_loopback || !peer.host_is_local || peer.forwarded)
+        const AnonymousPeer& peer = request.peer;
+        if (request.principal.is_anonymous() &&
+            (!peer.peer_is_loopback || !peer.host_is_local || peer.forwarded))
             return Error(Errc::kAccessDenied, "not a local peer");
         if (open_error) return Error(*open_error, "open fails, as asked");
         Components all = path;
@@ -205,11 +211,15 @@ class FakeTree final : public core::Tree {
         if (!found->second->readable) return Error(Errc::kAccessDenied, "not readable");
         return std::shared_ptr<core::ObjectReader>(std::make_shared<FakeReader>(found->second));
     }
-    std::shared_ptr<core::ObjectReader> open_object_cached(const AnonymousPeer& peer,
+    bool may_access(const AccessRequest& request, std::string_view,
+                    const Components& path) override {
+        return policy::decide(request, kFakeContainer, path) == policy::Decision::kAllowed;
+    }
+    std::shared_ptr<core::ObjectReader> open_object_cached(const AccessRequest& request,
                                                            std::string_view container,
                                                            const Components& path) override {
         if (!names_in_memory) return nullptr;
-        auto opened = open_object(peer, container, path);
+        auto opened = open_object(request, container, path);
         return opened ? *opened : nullptr;
     }
     std::vector<Gauge> gauges() const override {

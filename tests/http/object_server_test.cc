@@ -205,7 +205,7 @@ TEST_F(ObjectServer, OtherMethodsAre405WithAllowAndABodyDoesNotBreakTheConnectio
         EXPECT_NE(answer.body.find("MethodNotAllowedException"), std::string::npos);
     }
     peer.send(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "PATCH / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         "3;x=y\r\nabc\r\n0\r\nTrailer: x\r\n\r\n");
     EXPECT_EQ(peer.answer().status, 405);
     EXPECT_EQ(peer.get("/live/a").body, "x");

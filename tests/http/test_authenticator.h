@@ -1,4 +1,5 @@
-// Who sends a request, for tests: "Authorization: Test NAME", or anything that looks signed.
+// Who sends a request, for tests: "Authorization: Test NAME", or anything that looks signed; "Body
+// TEXT" is a signature that covers the body TEXT.
 #pragma once
 
 #include <string>
@@ -10,12 +11,26 @@ namespace reelfs::http {
 
 class TestAuthenticator final : public Authenticator {
   public:
-    Result<Principal> authenticate(const RequestHead& head) override {
+    Authenticated authenticate(const RequestHead& head, const Arrival&) override {
         const auto offered = head.single("authorization");
-        if (!offered) return Principal{};
-        if (offered->starts_with("Test ")) return Principal{std::string(offered->substr(5))};
-        if (offered->starts_with("AWS4-HMAC-SHA256 ")) return Principal{"signer"};
-        return Error(Errc::kAccessDenied, "wrong credentials");
+        if (!offered) return {};
+        if (offered->starts_with("Test ")) return somebody(std::string(offered->substr(5)));
+        if (offered->starts_with("AWS4-HMAC-SHA256 ")) return somebody("signer");
+        if (offered->starts_with("Body ")) {
+            Authenticated answer = somebody("signer");
+            answer.payload = PayloadRule::exactly(crypto::sha256(bytes_of(offered->substr(5))));
+            return answer;
+        }
+        Authenticated wrong;
+        wrong.refused = {403, "AccessDeniedException", "wrong credentials"};
+        return wrong;
+    }
+
+  private:
+    static Authenticated somebody(std::string name) {
+        Authenticated answer;
+        answer.principal.name = std::move(name);
+        return answer;
     }
 };
 

@@ -167,6 +167,25 @@ TEST_F(UploadServerTest, ExpectIsAnsweredBeforeTheBodyAndOnlyWhenItIsWelcome) {
     EXPECT_EQ(body_of("/c/o"), "hello");
 }
 
+TEST_F(UploadServerTest, ABodyThatWasNotSignedIsNeverSeen) {
+    RawClient peer = client();
+    const auto put = [&](const std::string& body) {
+        peer.send(
+            "PUT /c/o HTTP/1.1\r\nHost: localhost\r\nAuthorization: Body right\r\n"
+            "x-amz-upload-availability: STREAMING\r\nContent-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body);
+        return peer.answer();
+    };
+    const Answer wrong = put("wrong");
+    EXPECT_EQ(wrong.status, 403);
+    EXPECT_EQ(wrong.field("x-amzn-errortype"), "InvalidSignatureException");
+    EXPECT_EQ(client().get("/c/o").status, 404);
+    EXPECT_EQ(put("right").status, 200);
+    EXPECT_EQ(body_of("/c/o"), "right");
+    EXPECT_EQ(put("worse").status, 403);
+    EXPECT_EQ(body_of("/c/o"), "right");
+}
+
 TEST_F(UploadServerTest, NobodyWritesOrListsWithoutCredentials) {
     for (const char* method : {"PUT", "DELETE"}) {
         const Answer answer = ask(method, "/c/o", "");

@@ -229,15 +229,19 @@ class Tree {
 
     // Objects over HTTP
     /// Resolves, decides (policy), opens. Symlinks as the design says (relative, inside the
-    /// container, at most 8 hops). kAccessDenied whether or not it exists when the peer may not;
+    /// container, at most 8 hops). kAccessDenied whether or not it exists when the request may not;
     /// kNotFound (also for what is no file); kLoop.
-    virtual Result<std::shared_ptr<ObjectReader>> open_object(const AnonymousPeer& peer,
+    virtual Result<std::shared_ptr<ObjectReader>> open_object(const AccessRequest& request,
                                                               std::string_view container,
                                                               const Components& path) = 0;
     /// The same, from what is in memory, and never blocks. Null says nothing: ask open_object().
-    virtual std::shared_ptr<ObjectReader> open_object_cached(const AnonymousPeer& peer,
+    virtual std::shared_ptr<ObjectReader> open_object_cached(const AccessRequest& request,
                                                              std::string_view container,
                                                              const Components& path) = 0;
+    /// Whether policy lets a principal do this to `path` (which need not exist) of a container. May
+    /// block. A container that is not there is what only a principal without a grant may ask for.
+    virtual bool may_access(const AccessRequest& request, std::string_view container,
+                            const Components& path) = 0;
     /// Numbers in order: of two uploads the one with the larger came later. Whoever draws one
     /// begins an upload with it, or drops it: for a moment newer uploads wait for it. These three
     /// never block.

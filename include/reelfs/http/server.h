@@ -25,9 +25,16 @@ struct Endpoint {
 Result<Endpoint> parse_endpoint(std::string_view text);
 bool is_loopback(const Endpoint& endpoint);
 
+/// PEM files: the certificate with its chain, and its key.
+struct TlsFiles {
+    std::string certificate;
+    std::string key;
+};
+
 struct ServerOptions {
-    std::optional<Endpoint> http;  // public; refused (kInvalid, with the reason) off loopback until
-                                   // authentication exists
+    std::optional<Endpoint> http;   // public; off loopback for authenticated requests only
+    std::optional<Endpoint> https;  // the same over TLS 1.2 and 1.3, with `tls`
+    TlsFiles tls;
     std::optional<Endpoint> admin;          // /healthz, /readyz, /metrics
     std::function<std::string()> degraded;  // why the store is not fully usable, or "" (for readyz)
     std::function<std::string()>
@@ -40,7 +47,10 @@ class Server {
     virtual ~Server() = default;
     /// The addresses bound, with real ports.
     virtual std::optional<Endpoint> http() const = 0;
+    virtual std::optional<Endpoint> https() const = 0;
     virtual std::optional<Endpoint> admin() const = 0;
+    /// Reads certificate and key again, for connections from now on. On failure the former stay.
+    virtual Result<void> reload_tls() = 0;
     /// Stops accepting, lets responses in flight finish for at most `grace_ms`, cuts the rest by
     /// reset, joins its threads.
     virtual void stop(std::int64_t grace_ms) = 0;
