@@ -257,7 +257,9 @@ def test_etag_changes_with_every_content_and_not_otherwise(served):
 # Methods and paths
 
 def test_other_methods_are_refused(served):
-    for method in ("POST", "PUT", "DELETE", "PATCH", "PROPFIND", "BREW"):
+    for method in ("POST", "PUT", "DELETE"):   # by nobody
+        assert served.request(method, served.target(served.film), {"Content-Length": "0"})[0] == 401, method
+    for method in ("PATCH", "PROPFIND", "BREW"):
         status, headers, _ = served.request(method, served.target(served.film), {"Content-Length": "0"})
         assert status in (405, 501) and (status == 501 or "GET" in headers["allow"]), method
     assert served.get(served.film)[2] == served.bytes
@@ -373,10 +375,10 @@ def test_local_hosts_are_served(served, host):
     assert served.get(served.film, {"Host": host})[0] == 200
 
 
-def test_address_off_loopback_is_refused(make_store):
+def test_admin_address_off_loopback_is_refused(make_store):
     store = make_store()
     for address in ("0.0.0.0:0", "[::]:0"):
-        done = store.cli("mount", store.dir, store.path, "--foreground", "--key-file", store.key, "--http", address,
+        done = store.cli("mount", store.dir, store.path, "--foreground", "--key-file", store.key, "--admin", address,
                          check=False)
         assert done.returncode != 0 and "loopback" in said(done).lower()
 
