@@ -164,7 +164,7 @@ Result<LogScan> scan_log(const File& file, std::uint64_t size, crypto::PageSeale
         scan.salts = found.header->salts;
     }
     pass.conclude(scan, found.blank);
-    scan.unused = found.header && found.header->restarts == 0 && scan.committed_frames == 0;
+    scan.unused = found.header && scan.committed_frames == 0;
     return scan;
 }
 

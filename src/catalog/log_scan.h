@@ -37,8 +37,9 @@ struct LogScan {
     Verdict verdict = Verdict::kFine;
     std::string report;
     bool has_header = false;
-    /// No commit since the file was empty. SQLite will then draw a new random generation, so frames
-    /// of the present one must not stay: they might look newer.
+    /// No commit since the log was restarted or made. SQLite does not read the header of a log
+    /// without frames: it will draw a new random generation, so no older frame (all of them are in
+    /// the database) may stay, which might look newer.
     bool unused = false;
     std::array<std::byte, kLogHeaderBytes> header{};
     Salts salts{};
