@@ -12,10 +12,11 @@ namespace reelfs::app {
 namespace {
 
 constexpr std::array kForOthers{
-    "defaults", "auto",     "noauto",     "user",        "users",         "nouser",   "owner",
-    "noowner",  "group",    "nogroup",    "_netdev",     "nofail",        "async",    "atime",
-    "relatime", "diratime", "nodiratime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
-    "mand",     "nomand",   "noiversion", "iversion",    "silent",        "loud"};
+    "defaults",    "auto",          "noauto",   "user",       "users",      "nouser",
+    "owner",       "noowner",       "group",    "nogroup",    "_netdev",    "nofail",
+    "async",       "atime",         "relatime", "diratime",   "nodiratime", "norelatime",
+    "strictatime", "nostrictatime", "lazytime", "nolazytime", "mand",       "nomand",
+    "noiversion",  "iversion",      "silent",   "loud"};
 constexpr std::array kForOthersWithValue{"user=", "uhelper=", "helper=", "comment="};
 constexpr std::array kPassedOn{"noatime", "dirsync", "sync"};
 

@@ -187,8 +187,11 @@ Result<void> StoreLock::describe_as(const LockRecord& record) {
 }
 
 StoreLock::~StoreLock() {
-    if (fd_ && described_) [[maybe_unused]]
-        int ignored = ::ftruncate(fd_.get(), 0);
+    // Not to nothing: the file keeps its block, so that the next daemon can say on a full disk who
+    // it is and where it listens.
+    if (!fd_ || !described_) return;
+    [[maybe_unused]] const auto blank = ::pwrite(fd_.get(), "\n", 1, 0);
+    [[maybe_unused]] const int cut = ::ftruncate(fd_.get(), 1);
 }
 
 Result<std::optional<LockRecord>> find_holder(const std::string& store) {

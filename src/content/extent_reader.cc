@@ -64,8 +64,7 @@ class ExtentReader::Session {
                 RF_CHECK(read_in_place(BlockIndex(i), stop - i, out));
                 i = stop;
             } else {
-                RF_TRY(const BlockCache::Block block, cached_or_opened(BlockIndex(i)));
-                copy_out(BlockIndex(i++), block->span(), out);
+                RF_CHECK(read_block(BlockIndex(i++), out, caching));
             }
         }
         return done();
@@ -95,6 +94,26 @@ class ExtentReader::Session {
     }
 
   private:
+    Result<void> read_block(BlockIndex block, MutableBytes out, Caching caching) {
+        BlockCache::Block plain = cached(block);
+        if (!plain && caching == Caching::kKeepAgain &&
+            !reader_.misses_.note({extent_.shape.extent, block})) {
+            // Where the last one was opened: memory that is mapped, and warm.
+            thread_local Buffer scratch;
+            const std::size_t size = layout_.sealed_length(block);
+            if (scratch.size() < size) scratch = Buffer(size);
+            const MutableBytes opened = scratch.span().first(size);
+            RF_CHECK(open_into(block, opened));
+            copy_out(block, opened, out);
+            return done();
+        }
+        if (!plain) {
+            RF_TRY(plain, open(block));
+        }
+        copy_out(block, plain->span(), out);
+        return done();
+    }
+
     BlockIndex first_block() const { return layout_.block_of(start_); }
     BlockIndex last_block() const { return layout_.block_of(start_ + length_ - 1); }
 
@@ -190,18 +209,22 @@ class ExtentReader::Session {
         return done();
     }
 
-    /// Opens a block, padding included, and leaves it in the cache.
-    Result<BlockCache::Block> open(BlockIndex block) {
+    /// Opens a block, padding included.
+    Result<void> open_into(BlockIndex block, MutableBytes plain) {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
-        Buffer plain(layout_.sealed_length(block));
-        Bytes sealed = plain.span();
         if (!sealed_.empty())
-            sealed = sealed_.subspan(layout_.sealed_start(block), plain.size());
-        else
-            RF_CHECK(
-                reader_.store_.read(extent_.location, layout_.sealed_start(block), plain.span()));
-        RF_CHECK(opener_->open_block(block, tag(block), sealed, plain.span()));
+            return opener_->open_block(block, tag(block),
+                                       sealed_.subspan(layout_.sealed_start(block), plain.size()),
+                                       plain);
+        RF_CHECK(reader_.store_.read(extent_.location, layout_.sealed_start(block), plain));
+        return opener_->open_block(block, tag(block), plain, plain);
+    }
+
+    /// And leaves it in the cache.
+    Result<BlockCache::Block> open(BlockIndex block) {
+        Buffer plain(layout_.sealed_length(block));
+        RF_CHECK(open_into(block, plain.span()));
         auto opened = std::make_shared<const Buffer>(std::move(plain));
         reader_.cache_.insert({extent_.shape.extent, block}, opened);
         return opened;
@@ -219,6 +242,13 @@ class ExtentReader::Session {
     Bytes sealed_;  // the whole extent, when it was read whole
     Bytes tags_;
 };
+
+bool RecentMisses::note(const BlockKey& key) {
+    const std::uint64_t hash =
+        (key.extent.value() * 0x9E3779B97F4A7C15ull) ^ (key.block.value() * 0xC2B2AE3D27D4EB4Full);
+    auto& mark = marks_[(hash >> 40) % marks_.size()];
+    return mark.exchange(hash | 1, std::memory_order_relaxed) == (hash | 1);
+}
 
 Result<void> ExtentReader::read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
                                 Caching caching) {

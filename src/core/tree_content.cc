@@ -73,7 +73,7 @@ Result<Created> TreeImpl::create(const Caller& caller, NodeId parent, std::strin
 Result<std::size_t> TreeImpl::read(OpenFile& file, std::uint64_t offset, MutableBytes out) {
     return files_.read(
         *file.node, offset, out,
-        out.size() <= kKeepReadsUpTo ? content::Caching::kKeep : content::Caching::kBypass);
+        out.size() <= kKeepReadsUpTo ? content::Caching::kKeepAgain : content::Caching::kBypass);
 }
 
 Result<void> TreeImpl::write(const Caller& caller, OpenFile& file, std::uint64_t offset,

@@ -6,6 +6,8 @@
 // two.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -34,8 +36,19 @@ class InlineSource {
 };
 
 enum class Caching {
-    kKeep,    // leave opened blocks in the cache: hot content, small reads
-    kBypass,  // large reads that somebody else caches (the kernel, for the mount)
+    kKeep,       // leave opened blocks in the cache: hot content
+    kKeepAgain,  // from the second time on: small reads, most of which never come again
+    kBypass,     // large reads that somebody else caches (the kernel, for the mount)
+};
+
+/// Remembers, roughly, which blocks were asked for lately and not found. Thread-safe.
+class RecentMisses {
+  public:
+    /// Whether this block was missed lately; from now on it was.
+    bool note(const BlockKey& key);
+
+  private:
+    std::array<std::atomic<std::uint64_t>, 8192> marks_{};  // by hash; a newer one overwrites
 };
 
 class ExtentReader {
@@ -63,6 +76,7 @@ class ExtentReader {
     InlineSource& inlines_;
     KeySource& keys_;
     BlockCache& cache_;
+    RecentMisses misses_;
 };
 
 }  // namespace reelfs::content
