@@ -10,7 +10,7 @@ namespace reelfs::http {
 
 struct BodyHash::State {
     struct Free {
-        void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+        void operator()(EVP_MD_CTX* done_with) const { EVP_MD_CTX_free(done_with); }
     };
     std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
     bool ok = false;
