@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <memory>
 
 #include "http/http_date.h"
@@ -175,8 +176,9 @@ std::string amz_time_of(std::int64_t seconds) {
 std::optional<Refused> check_time(const Words& words, Claim& claim, Timestamp now) {
     auto seconds = parse_amz_time(words.time);
     if (!seconds && !claim.presigned) seconds = parse_http_date(words.time, now.seconds());
-    // Far years would overflow what follows.
-    if (!seconds || *seconds < 0 || *seconds > 253'402'300'799)
+    // Beyond 2262 nanoseconds would overflow.
+    if (!seconds || *seconds < 0 ||
+        *seconds > std::numeric_limits<std::int64_t>::max() / 1'000'000'000)
         return incomplete("the request needs a time: X-Amz-Date as yyyymmddThhmmssZ, or Date");
     claim.time = amz_time_of(*seconds);
     const std::int64_t ahead = *seconds - now.seconds();

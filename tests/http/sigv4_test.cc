@@ -298,6 +298,16 @@ TEST(SigV4, APresignedUrlWithOneCharacterChangedIsRefused) {
     }
 }
 
+// Found by fuzzing: nanoseconds since 1970 end in 2262.
+TEST(SigV4, AYearBeyondWhatATimestampHoldsIsRefused) {
+    for (const char* date : {"80261122T211412Z", "22630101T000000Z", "99991231T235959Z"}) {
+        Sent sent = presigned_get();
+        const std::size_t at = sent.target.find("X-Amz-Date=") + 11;
+        sent.target.replace(at, 16, date);
+        EXPECT_FALSE(check(sent).accepted()) << date;
+    }
+}
+
 TEST(SigV4, AClockMoreThanAQuarterOfAnHourOffIsRefused) {
     const auto at = [](std::int64_t seconds) {
         return Timestamp{kNow.ns + seconds * 1'000'000'000};
