@@ -20,11 +20,11 @@ inline constexpr std::uint32_t link_count_max = 65'000;
 inline constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 60;
 
 // Blocks, extents, packs
-inline constexpr unsigned block_shift_min = 12;      // 4 KiB
+inline constexpr unsigned block_shift_min = 12;  // 4 KiB
 /// 8 KiB. Measured: cold 4 KiB reads are a tenth faster from blocks of 4 KiB than from 16 KiB; each
 /// block sealed or opened costs a little by itself.
 inline constexpr unsigned block_shift_default = 13;
-inline constexpr unsigned block_shift_max = 20;      // 1 MiB
+inline constexpr unsigned block_shift_max = 20;  // 1 MiB
 inline constexpr std::size_t extent_bytes_max = 8 * MiB;
 inline constexpr std::size_t pack_alignment = 4 * KiB;
 inline constexpr std::uint64_t shared_pack_bytes_max = 256 * MiB;
