@@ -143,6 +143,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<bool> send_span(std::string before, std::uint64_t offset, std::uint64_t length,
                           std::string_view after, Window window);
     Async<bool> follow(std::string head, std::uint64_t offset, bool chunked);
+    std::function<void()> waker();
     Async<bool> wait_beyond(std::uint64_t offset);
     Async<Sent> write(std::string_view before, const Pins& pins, std::string_view after,
                       std::size_t& sent);

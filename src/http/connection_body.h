@@ -186,14 +186,10 @@ inline Async<bool> Connection::follow(std::string head, std::uint64_t offset, bo
     co_return complete;
 }
 
-/// Sleeps until the file has more than `offset` bytes or no longer grows. False: no use in going
-/// on.
-inline Async<bool> Connection::wait_beyond(std::uint64_t offset) {
-    woken_ = false;
-    enter(Phase::kFollowing, state_.limits.follow_idle_ms);
-    // It may be called on any thread, and destroyed on any thread later: it must not own us. While
-    // it runs the token has not been dropped, so we are there.
-    auto wake = [weak = weak_from_this()] {
+/// Sets woken_ and resumes the coroutine, from any thread. It may be destroyed on any thread, and
+/// after us: it must not own us.
+inline std::function<void()> Connection::waker() {
+    return [weak = weak_from_this()] {
         auto self = weak.lock();
         if (self == nullptr) return;
         Loop& loop = self->loop_;
@@ -202,7 +198,14 @@ inline Async<bool> Connection::wait_beyond(std::uint64_t offset) {
             self->event_.resume();
         });
     };
-    std::shared_ptr<void> token = object_.reader->wait_beyond(offset, std::move(wake));
+}
+
+/// Sleeps until the file has more than `offset` bytes or no longer grows. False: no use in going
+/// on.
+inline Async<bool> Connection::wait_beyond(std::uint64_t offset) {
+    woken_ = false;
+    enter(Phase::kFollowing, state_.limits.follow_idle_ms);
+    std::shared_ptr<void> token = object_.reader->wait_beyond(offset, waker());
     while (!woken_ && !gone_ && !dead_) co_await event_.wait();
     token.reset();
     enter(Phase::kServing, 0);

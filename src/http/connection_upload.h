@@ -200,16 +200,7 @@ inline Async<void> Connection::publish(UploadRequest& request) {
         timer(loop_.io);
     while (true) {
         woken_ = false;
-        auto wake = [weak = weak_from_this()] {
-            auto self = weak.lock();
-            if (self == nullptr) return;
-            Loop& loop = self->loop_;
-            asio::post(loop.io, [self = std::move(self)] {
-                self->woken_ = true;
-                self->event_.resume();
-            });
-        };
-        const core::Upload::Turn turn = request.upload->turn(wake);
+        const core::Upload::Turn turn = request.upload->turn(waker());
         if (turn.now) break;
         timer.expires_after(std::chrono::milliseconds(turn.ask_again_ms));
         timer.async_wait([self = shared_from_this()](boost::system::error_code error) {
