@@ -1,6 +1,6 @@
-// SHA-256 and HMAC-SHA-256, by libsodium: what AWS Signature Version 4 is made of. Bodies are hashed
-// by http/body_hash.h, which uses the CPU's instructions. Not for anything stored unsealed: an
-// unkeyed hash tells who knows the plaintext that it is there.
+// SHA-256 and HMAC-SHA-256, by libsodium: what AWS Signature Version 4 is made of. Bodies are
+// hashed by http/body_hash.h, which uses the CPU's instructions. Not for anything stored unsealed:
+// an unkeyed hash tells who knows the plaintext that it is there.
 #pragma once
 
 #include <array>
