@@ -43,13 +43,14 @@ Result<void> Files::ensure_map(Node& node) {
             // has set it already.
             MutexLock lock(node.mutex);
             if (!node.map) {
-                node.map = map;
+                node.load_map(map);
                 node.unsynced = unsynced;
                 node.inline_bytes = inline_bytes;
             }
             return done();
         }));
     }
+    context_.nodes.bound_slices();
     return done();
 }
 
@@ -209,8 +210,7 @@ Result<void> Files::edit_map(Node& node, const std::function<MapEdit(const FileM
                 if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack)
                     inline_gone += extent->location.length;
             node.inline_bytes -= std::min(node.inline_bytes, inline_gone);
-            if (node.map.use_count() > 1) node.map = std::make_shared<FileMap>(*node.map);
-            std::const_pointer_cast<FileMap>(node.map)->apply(edit);
+            node.edit_map(edit);
             node.row = row;
             if (new_size) node.size = *new_size;
             if (node.runs.empty() && node.batches.empty()) node.written_at.reset();

@@ -326,8 +326,7 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
                 inline_gone += extent->location.length;
         node.inline_bytes += inline_bytes_in(edit.new_extents);
         node.inline_bytes -= std::min(node.inline_bytes, inline_gone);
-        if (node.map.use_count() > 1) node.map = std::make_shared<FileMap>(*node.map);
-        std::const_pointer_cast<FileMap>(node.map)->apply(edit);
+        node.edit_map(edit);
         node.row = row;
         if (!node.batches.empty() && node.batches.front() == batch) node.batches.pop_front();
         if (node.runs.empty() && node.batches.empty() && node.written_at == written_at)

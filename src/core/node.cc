@@ -4,6 +4,27 @@
 
 namespace reelfs::core {
 
+Node::~Node() {
+    slices_in_memory_->fetch_sub(slices_counted_, std::memory_order_relaxed);
+}
+
+void Node::load_map(std::shared_ptr<const FileMap> loaded) {
+    map = std::move(loaded);
+    count_slices();
+}
+
+void Node::edit_map(const MapEdit& edit) {
+    if (map.use_count() > 1) map = std::make_shared<FileMap>(*map);
+    std::const_pointer_cast<FileMap>(map)->apply(edit);
+    count_slices();
+}
+
+void Node::count_slices() {
+    const std::size_t now = map->slice_count();
+    slices_in_memory_->fetch_add(now - slices_counted_, std::memory_order_relaxed);  // may wrap
+    slices_counted_ = now;
+}
+
 Attributes Node::live() const {
     Attributes attributes = row.attributes;
     if (attributes.is_file()) attributes.size = size;
@@ -62,7 +83,7 @@ std::shared_ptr<Node> NodeTable::adopt(const catalog::NodeRow& row) {
     auto it = shard.slots.find(id);
     if (it != shard.slots.end()) return it->second.node;
     evict(shard, shard_entries_max_);
-    auto node = std::make_shared<Node>(row);
+    auto node = std::make_shared<Node>(row, slices_);
     shard.order.push_front(id);
     shard.slots.emplace(id, Slot{node, shard.order.begin()});
     return node;
@@ -79,11 +100,21 @@ void NodeTable::forget(NodeId id) {
     shard.slots.erase(it);
 }
 
+void NodeTable::bound_slices() {
+    for (Shard& shard : shards_) {
+        if (slices() <= slices_max_) return;
+        MutexLock lock(shard.mutex);
+        evict(shard, shard_entries_max_);
+    }
+}
+
 void NodeTable::evict(Shard& shard, std::size_t entries_max) {
     // A node that somebody else refers to stays: a second object for one id would split its state.
     int looked = 0;
     for (auto it = shard.order.end();
-         shard.slots.size() >= entries_max && it != shard.order.begin() && looked < 64; ++looked) {
+         (shard.slots.size() >= entries_max || slices() > slices_max_) &&
+         it != shard.order.begin() && looked < 64;
+         ++looked) {
         --it;
         auto slot = shard.slots.find(*it);
         if (slot->second.node.use_count() > 1) continue;

@@ -14,6 +14,7 @@
 // store with either of the last two held.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <list>
@@ -66,21 +67,33 @@ struct ObjectHeaders {
     std::string cache_control;  // user.cache_control
 };
 
+/// Slices of all maps in memory, for their bound. Shared by a table and its nodes, which may
+/// outlive their place in it.
+using SliceCount = std::shared_ptr<std::atomic<std::size_t>>;
+
 class Node {
   public:
-    explicit Node(catalog::NodeRow committed)
+    Node(catalog::NodeRow committed, SliceCount slices_in_memory)
         : id(committed.attributes.node),
           container(committed.attributes.container),
-          row(std::move(committed)) {
+          row(std::move(committed)),
+          slices_in_memory_(std::move(slices_in_memory)) {
         size = row.attributes.size;
     }
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
 
     const NodeId id;
     const ContainerId container;
 
     mutable Mutex mutex;
     catalog::NodeRow row GUARDED_BY(mutex);
-    std::shared_ptr<const FileMap> map GUARDED_BY(mutex);  // null until loaded
+    /// Null until loaded; changed by the two calls below only.
+    std::shared_ptr<const FileMap> map GUARDED_BY(mutex);
+    void load_map(std::shared_ptr<const FileMap> loaded) REQUIRES(mutex);
+    /// Readers that hold the present map keep it as it is.
+    void edit_map(const MapEdit& edit) REQUIRES(mutex);
 
     std::optional<ObjectHeaders> headers GUARDED_BY(mutex);  // while known
 
@@ -128,14 +141,22 @@ class Node {
     /// Watchers to wake now that size, growing or cuts changed; wake them with wake_all() after the
     /// lock.
     std::vector<std::shared_ptr<Watcher>> take_woken() REQUIRES(mutex);
+
+  private:
+    void count_slices() REQUIRES(mutex);
+
+    const SliceCount slices_in_memory_;
+    std::size_t slices_counted_ GUARDED_BY(mutex) = 0;
 };
 
 void wake_all(const std::vector<std::shared_ptr<Watcher>>& watchers);
 
-/// The nodes in memory. Bounded: idle nodes are forgotten, least recently used first. Thread-safe.
+/// The nodes in memory. Bounded by their number and by the slices of their maps: idle nodes are
+/// forgotten, least recently used first (one file that is in use may go beyond). Thread-safe.
 class NodeTable {
   public:
-    explicit NodeTable(std::size_t entries_max) : shard_entries_max_(entries_max / kShards) {}
+    NodeTable(std::size_t entries_max, std::size_t slices_max)
+        : shard_entries_max_(entries_max / kShards), slices_max_(slices_max) {}
 
     /// Null when not in memory.
     std::shared_ptr<Node> find(NodeId id);
@@ -144,6 +165,10 @@ class NodeTable {
     std::shared_ptr<Node> adopt(const catalog::NodeRow& row);
     void forget(NodeId id);
     std::size_t size() const;
+    /// Slices of the maps in memory.
+    std::size_t slices() const { return slices_->load(std::memory_order_relaxed); }
+    /// Forgets idle nodes until the maps keep to their bound. Call after loading a map.
+    void bound_slices();
 
   private:
     struct Slot {
@@ -157,9 +182,11 @@ class NodeTable {
     };
     static constexpr std::size_t kShards = 16;
     Shard& shard_of(NodeId id) { return shards_[std::hash<NodeId>{}(id) & (kShards - 1)]; }
-    static void evict(Shard& shard, std::size_t entries_max) REQUIRES(shard.mutex);
+    void evict(Shard& shard, std::size_t entries_max) REQUIRES(shard.mutex);
 
     const std::size_t shard_entries_max_;
+    const std::size_t slices_max_;
+    const SliceCount slices_ = std::make_shared<std::atomic<std::size_t>>(0);
     std::array<Shard, kShards> shards_;
 };
 

@@ -59,7 +59,7 @@ Result<Created> TreeImpl::create(const Caller& caller, NodeId parent, std::strin
                     node = adopted;
                     MutexLock lock(node->mutex);
                     if (!node->map)
-                        node->map = std::make_shared<FileMap>();  // nothing can be stored yet
+                        node->load_map(std::make_shared<FileMap>());  // nothing can be stored yet
                     ++node->handles;
                     if (flags.write) {
                         ++node->writers;
@@ -279,6 +279,8 @@ std::vector<Tree::Gauge> TreeImpl::gauges() const {
         {"reelfs_open_files", "Files held open by any door.",
          number(open_files_.load(std::memory_order_relaxed)), false},
         {"reelfs_nodes_in_memory", "Nodes kept in memory.", number(context_.nodes.size()), false},
+        {"reelfs_map_slices_in_memory", "Slices of the maps of nodes in memory.",
+         number(context_.nodes.slices()), false},
         {"reelfs_dirty_bytes", "Written bytes not yet sealed and committed.",
          number(context_.budget.used()), false},
         {"reelfs_block_cache_bytes", "Opened blocks in memory.", number(cache.bytes), false},

@@ -91,7 +91,8 @@ Result<std::unique_ptr<Upload>> TreeImpl::begin_upload(std::string_view containe
         [&] {
             node = context_.nodes.adopt(row);
             MutexLock lock(node->mutex);
-            if (!node->map) node->map = std::make_shared<FileMap>();  // nothing can be stored yet
+            if (!node->map)
+                node->load_map(std::make_shared<FileMap>());  // nothing can be stored yet
             ++node->handles;
             ++node->writers;
             node->growing = options.streaming;

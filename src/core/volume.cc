@@ -64,7 +64,7 @@ class VolumeImpl final : public Volume {
           budget_(shares_.dirty),
           space_(environment.disk, environment.clock, *store_, budget_, options.directory),
           packs_(*store_, *catalog_),
-          nodes_(limits::node_cache_entries_max),
+          nodes_(limits::node_cache_entries_max, limits::node_cache_slices_max),
           node_ids_(*catalog_, catalog::Lease::kNodeIds),
           extent_ids_(*catalog_, catalog::Lease::kExtentIds),
           container_ids_(*catalog_, catalog::Lease::kContainerIds),

@@ -41,6 +41,8 @@ inline constexpr std::size_t dirty_bytes_default = 128 * MiB;
 inline constexpr std::size_t block_cache_bytes_default = 160 * MiB;
 inline constexpr std::size_t catalog_cache_bytes_default = 32 * MiB;
 inline constexpr std::size_t node_cache_entries_max = 32'768;
+/// Slices of the maps of nodes in memory, of about 240 bytes with the extents they name.
+inline constexpr std::size_t node_cache_slices_max = 131'072;
 inline constexpr std::size_t entry_cache_entries_max = 32'768;  // names, of about 150 bytes
 
 // Barriers and checkpoints
