@@ -1,4 +1,4 @@
-"""Caches in front of the origin: nginx and Varnish with the recipes of man/reelfs-cdn.7, told once and kept to:
+"""Caches in front of the origin, nginx and Varnish with the recipes of man/reelfs-cdn.7:
 an object is fetched once, a growing one is handed on as it grows, a broken one is never kept, a playlist is
 never older than it may be, and one of two origins may die."""
 
