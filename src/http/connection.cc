@@ -93,7 +93,10 @@ void Connection::enter(Phase phase, std::int64_t deadline_after_ms) {
 
 void Connection::tick(std::int64_t now_ns) {
     if (phase_ == Phase::kWriting) {
-        if (pace_.is_stalled(now_ns, acknowledged())) return fail("the peer takes too little");
+        if (pace_.is_stalled(now_ns, acknowledged())) {
+            state_.peer_faults.note(PeerFault::kSlowReader);
+            return fail("the peer takes too little");
+        }
         const bool idle = now_ns - write_blocked_ns_ >= state_.limits.shed_ms * 1'000'000;
         if (may_shed_ && !shed_asked_ && idle && state_.budget.contended()) {
             shed_asked_ = true;
@@ -168,6 +171,7 @@ Async<bool> Connection::read_head() {
         const std::string_view seen = input_.view();
         const HeadExtent extent = seen == "\r" ? HeadExtent{} : find_head(seen, scanned);
         if (extent.refusal) {
+            state_.peer_faults.note(PeerFault::kBadHead);
             co_await refuse(*extent.refusal);
             co_return false;
         }
@@ -183,6 +187,7 @@ Async<bool> Connection::read_head() {
         if (!more) {
             if (expired_ && !dead_ && phase_ == Phase::kHead) {
                 expired_ = false;
+                state_.peer_faults.note(PeerFault::kSlowHead);
                 co_await refuse({408, "the request's head took too long"});
             }
             co_return false;
@@ -190,6 +195,7 @@ Async<bool> Connection::read_head() {
     }
     enter(Phase::kServing, 0);
     if (const auto refusal = check_head(head_text_, head_)) {
+        state_.peer_faults.note(PeerFault::kBadHead);
         co_await refuse(*refusal);
         co_return false;
     }
@@ -387,6 +393,8 @@ Async<bool> Connection::drain_body() {
             const std::size_t data = step.data.size();
             input_.consume(step.consumed);
             if (chunks.state() == ChunkedDecoder::State::kDone) break;
+            if (chunks.state() == ChunkedDecoder::State::kMalformed)
+                state_.peer_faults.note(PeerFault::kBadBody);
             if (chunks.state() == ChunkedDecoder::State::kMalformed || data > left) co_return false;
             left -= data;
             if (step.consumed > 0) continue;

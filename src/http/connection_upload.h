@@ -147,10 +147,14 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
     co_await wait_for(task_);
     body_pending_ = !body.whole();
     if (body_pending_) head_.keep_alive = false;  // where the next request begins is not known
-    if (!request.failure && body.malformed())
+    if (!request.failure && body.malformed()) {
+        state_.peer_faults.note(PeerFault::kBadBody);
         request.failure = error_response(400, "the body's chunks are malformed");
-    if (!request.failure && body_pending_)
+    }
+    if (!request.failure && body_pending_) {
+        state_.peer_faults.note(gone_ ? PeerFault::kCutUpload : PeerFault::kSlowBody);
         request.failure = error_response(408, "the body took too long or did not end");
+    }
     co_return !request.failure;
 }
 

@@ -9,10 +9,7 @@ namespace {
 
 Response refused(ServerState& state, const Asker& asker, Action action, const Fault& fault) {
     if (action != Action::kListItems) note_refused_ingest(state, asker.head, fault);
-    Response response = error_response(fault);
-    // ffmpeg and its like offer the name and the password of their URL only when they are asked.
-    if (fault.status == 401) add_challenge(response);
-    return response;
+    return error_response(fault);
 }
 
 std::optional<Response> refuse_nobody(ServerState& state, const Asker& asker, Action action) {
@@ -26,8 +23,12 @@ std::optional<Response> refuse_nobody(ServerState& state, const Asker& asker, Ac
                        {403, "AccessDeniedException",
                         "writing needs a signed request; Basic and Bearer are taken over TLS "
                         "only"});
-    return refused(state, asker, action,
-                   {401, "AccessDeniedException", "writing needs credentials"});
+    // ffmpeg and its like offer the name and the password of their URL only when they are asked.
+    note_challenge(state, asker.head);
+    Response response =
+        error_response(Fault{401, "AccessDeniedException", "writing needs credentials"});
+    add_challenge(response);
+    return response;
 }
 
 }  // namespace

@@ -81,6 +81,18 @@ std::string render_operations(const std::vector<Metrics::Named>& operations) {
     return out;
 }
 
+std::string render_faults(const PeerFaults& faults) {
+    constexpr std::string_view kName = "reelfs_http_peer_faults_total";
+    std::string out;
+    add_header(out, kName, "What peers did wrong or broke off, by kind.", "counter");
+    for (std::size_t i = 0; i < kPeerFaults; ++i) {
+        const auto fault = static_cast<PeerFault>(i);
+        fmt::format_to(std::back_inserter(out), "{}{{kind=\"{}\"}} {}\n", kName,
+                       PeerFaults::kind(fault).label, faults.count(fault));
+    }
+    return out;
+}
+
 std::string render_gauges(const std::vector<core::Tree::Gauge>& gauges) {
     std::string out;
     for (const core::Tree::Gauge& gauge : gauges) {

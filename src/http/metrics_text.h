@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/peer_faults.h"
 #include "reelfs/base/metrics.h"
 #include "reelfs/core/tree.h"
 
@@ -14,6 +15,7 @@ inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0
 
 /// Requests, failures, bytes and a latency histogram by door and operation.
 std::string render_operations(const std::vector<Metrics::Named>& operations);
+std::string render_faults(const PeerFaults& faults);
 std::string render_gauges(const std::vector<core::Tree::Gauge>& gauges);
 
 }  // namespace reelfs::http

@@ -31,7 +31,11 @@ std::string server_gauges(const ServerState& state) {
          number(state.unlistable_names.load()), true},
         {"reelfs_http_pool_waiting", "Requests waiting for a pool thread.",
          number(state.pool.waiting()), false},
-        {"reelfs_http_refused_ingests_total", "PUT, POST and DELETE refused for their credentials.",
+        {"reelfs_http_ingest_challenges_total",
+         "PUT, POST and DELETE without credentials that were asked for them.",
+         number(state.challenged_ingests.load()), true},
+        {"reelfs_http_refused_ingests_total",
+         "PUT, POST and DELETE refused for their credentials, or that gave none when asked.",
          number(state.refused_ingests.load()), true},
     });
 }
@@ -58,6 +62,7 @@ Response answer_admin(AdminResource resource, ServerState& state) {
         case AdminResource::kMetrics: {
             std::string text = render_operations(state.metrics.all());
             text += server_gauges(state);
+            text += render_faults(state.peer_faults);
             text += render_gauges(state.tree.gauges());
             if (state.options.extra_metrics) text += state.options.extra_metrics();
             return uncached(text_response(200, kMetricsContentType, std::move(text)));

@@ -14,6 +14,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
+#include "http/admission.h"
 #include "http/connection.h"
 #include "http/server_limits.h"
 #include "http/server_state.h"
@@ -141,6 +142,7 @@ class AsioServer final : public Server {
         }
         for (auto& loop : loops_)
             if (loop->thread.joinable()) loop->thread.join();
+        give_up_challenges(state_, 0);
     }
 
   private:
@@ -183,6 +185,7 @@ class AsioServer final : public Server {
         socket.non_blocking(true, ignored);
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         if (!state_.connections.try_enter()) {
+            state_.peer_faults.note(PeerFault::kTurnedAway);
             if (listener.tls == nullptr) socket.write_some(asio::buffer(kFull), ignored);
             return;
         }
@@ -197,12 +200,20 @@ class AsioServer final : public Server {
         });
     }
 
+    void report_faults(std::int64_t now_ns) {
+        const std::string report =
+            state_.peer_faults.take_report(now_ns, limits::http_fault_report_ms);
+        if (!report.empty()) log::warning("http: since the last such line: {}", report);
+    }
+
     Async<void> tick(Loop& loop) {
         while (!state_.stopping || !loop.connections.empty()) {
             loop.tick.expires_after(std::chrono::milliseconds(state_.limits.tick_ms));
             co_await loop.tick.async_wait(kAwaitTuple);
             const std::int64_t now = state_.clock.monotonic_ns();
             for (Connection* connection : loop.connections) connection->tick(now);
+            give_up_challenges(state_, state_.limits.challenge_ms);
+            if (&loop == loops_.front().get()) report_faults(now);
         }
     }
 

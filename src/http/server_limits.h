@@ -8,6 +8,16 @@
 #include "reelfs/http/server.h"
 #include "reelfs/model/limits.h"
 
+// What only this door looks at.
+namespace reelfs::limits {
+/// A write that offered no proof and was asked for one (401) counts as refused when none follows in
+/// this time.
+inline constexpr std::int64_t http_challenge_ms = 5'000;
+inline constexpr std::size_t http_challenges_max = 4'096;
+/// The log tells of peers that misbehave at most this often; the numbers lose nothing.
+inline constexpr std::int64_t http_fault_report_ms = 10'000;
+}  // namespace reelfs::limits
+
 namespace reelfs::http {
 
 struct ServerLimits {
@@ -23,6 +33,7 @@ struct ServerLimits {
     std::int64_t stall_ms = limits::http_stall_ms;
     std::int64_t shed_ms = limits::http_shed_ms;
     std::int64_t linger_ms = limits::http_linger_ms;
+    std::int64_t challenge_ms = limits::http_challenge_ms;
     std::int64_t follow_idle_ms = limits::follow_idle_ms;
     std::int64_t tick_ms = 1'000;  // how often deadlines are looked at
 };

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "http/challenges.h"
+#include "http/peer_faults.h"
 #include "http/server_limits.h"
 #include "http/window_budget.h"
 #include "http/worker_pool.h"
@@ -59,6 +61,9 @@ struct ServerState {
     std::atomic<std::size_t> followers{0};
     std::atomic<std::uint64_t> unlistable_names{0};  // passed over by ListItems
     std::atomic<std::uint64_t> refused_ingests{0};
+    std::atomic<std::uint64_t> challenged_ingests{0};
+    PeerFaults peer_faults;
+    Challenges challenges{limits::http_challenges_max};
     std::atomic<bool> stopping{false};
     WindowBudget budget;
     // Last: their threads use the rest. Uploads wait for the disk and for room, reads must not wait

@@ -28,17 +28,47 @@ class Admission : public ServerTest {
 };
 
 TEST_F(Admission, AnonymousWritersAreAskedWhoTheyAreAndCounted) {
+    limits_.challenge_ms = 60'000;
     RawClient peer = client();
     const Answer answer = put(peer, "");
     EXPECT_EQ(answer.status, 401);
     EXPECT_EQ(answer.field("www-authenticate"), "Basic realm=\"reelfs\", charset=\"UTF-8\"");
     EXPECT_EQ(answer.field("x-amzn-errortype"), "AccessDeniedException");
     EXPECT_TRUE(answer.has("date"));
+    EXPECT_EQ(metric("reelfs_http_ingest_challenges_total"), "1");
+    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "0") << "it may still say who it is";
     EXPECT_EQ(put(peer, "Authorization: Basic S0VZOndyb25n\r\n").status, 401);
-    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "2");
+    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "1");
     // Reading is no ingest.
     EXPECT_EQ(peer.get("/live/a", "Authorization: Bearer x\r\n").status, 401);
-    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "2");
+    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "1");
+    clock_.advance_ms(60'000);
+    EXPECT_EQ(metric("reelfs_http_ingest_challenges_total"), "1");
+    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "1") << "the challenge was answered";
+}
+
+TEST_F(Admission, AChallengeThatNobodyAnswersIsARefusedIngestAfterItsTime) {
+    limits_.challenge_ms = 60'000;
+    RawClient peer = client();
+    EXPECT_EQ(put(peer, "").status, 401);
+    EXPECT_EQ(put(peer, "").status, 401);
+    put(peer, kBasic);
+    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "0");
+    clock_.advance_ms(60'001);
+    while (metric("reelfs_http_refused_ingests_total") == "0") continue;
+    EXPECT_EQ(metric("reelfs_http_refused_ingests_total"), "1") << "one answer settles one";
+}
+
+TEST(Challenges, AreBoundedAndTheOldestIsGivenUpFirst) {
+    Challenges challenges(2);
+    EXPECT_EQ(challenges.asked("PUT", "/c/a", 1), "");
+    EXPECT_EQ(challenges.asked("DELETE", "/c/a", 2), "");
+    EXPECT_EQ(challenges.asked("PUT", "/c/b", 3), "PUT");
+    challenges.answered("PUT", "/c/a");
+    challenges.answered("PUT", "/c/b");
+    EXPECT_TRUE(challenges.take_unanswered(1).empty());
+    EXPECT_EQ(challenges.take_unanswered(3), std::vector<std::string>{"DELETE"});
+    EXPECT_TRUE(challenges.take_unanswered(100).empty());
 }
 
 TEST_F(Admission, AUserReadsWhereNobodyMay) {
@@ -100,7 +130,8 @@ TEST_F(Access, NobodyIsAskedForASecretOnlyWhereItDoesNotTravelOpenly) {
     EXPECT_EQ(refusal({}, Action::kPutObject, {"a"}, {.secure = false, .peer_is_loopback = false}),
               403);
     EXPECT_EQ(last_->fields.find("WWW-Authenticate"), std::string::npos);
-    EXPECT_EQ(state_.refused_ingests, 3u);
+    EXPECT_EQ(state_.challenged_ingests, 2u);
+    EXPECT_EQ(state_.refused_ingests, 1u) << "nobody was asked, so no answer can follow";
 }
 
 TEST_F(Access, AUserMayAndATokenMayWhatItSays) {

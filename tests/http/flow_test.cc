@@ -203,6 +203,23 @@ TEST(Faults, AMessageWithAnyBytesIsStillJson) {
               "{\"Code\":\"T\",\"Message\":\"\xEF\xBF\xBD\\\"\\n\"}\n");
 }
 
+TEST(PeerFaults, AreReportedTogetherAndNotTooOften) {
+    PeerFaults faults;
+    EXPECT_EQ(faults.take_report(1, 10), "");
+    faults.note(PeerFault::kBadHead);
+    EXPECT_EQ(faults.take_report(2, 10), "1 requests that are no proper HTTP");
+    for (int i = 0; i < 3; ++i) faults.note(PeerFault::kTurnedAway);
+    faults.note(PeerFault::kBadHead);
+    EXPECT_EQ(faults.take_report(9'000'000, 10), "") << "too soon";
+    faults.note(PeerFault::kSlowReader);
+    EXPECT_EQ(faults.take_report(11'000'000, 10),
+              "3 connections turned away, 1 requests that are no proper HTTP, 1 responses cut "
+              "because the peer took too little");
+    EXPECT_EQ(faults.take_report(30'000'000, 10), "");
+    EXPECT_EQ(faults.count(PeerFault::kTurnedAway), 3u);
+    EXPECT_NE(render_faults(faults).find("{kind=\"turned_away\"} 3\n"), std::string::npos);
+}
+
 TEST(MetricsText, BucketsAreCumulativeAndInSeconds) {
     Metrics metrics;
     OperationMeter& meter = metrics.operation("http", "Get\"Object");
