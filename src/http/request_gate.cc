@@ -132,10 +132,14 @@ std::optional<Refusal> read_framing(RequestHead& head) {
 std::optional<Refusal> settle_target(RequestHead& head) {
     if (head.target.starts_with('/')) return std::nullopt;
     if (head.target == "*" && head.method == "OPTIONS") return std::nullopt;
-    constexpr std::string_view kScheme = "http://";
-    if (!equal_ignoring_case(head.target.substr(0, kScheme.size()), kScheme))
-        return Refusal{400, "the request target is not a path"};
-    std::string_view rest = head.target.substr(kScheme.size());
+    // Either scheme: a proxy that ends TLS in front of us forwards what its peer asked.
+    std::string_view rest = head.target;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!equal_ignoring_case(head.target.substr(0, scheme.size()), scheme)) continue;
+        rest.remove_prefix(scheme.size());
+        break;
+    }
+    if (rest.size() == head.target.size()) return Refusal{400, "the request target is not a path"};
     const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
     rest.remove_prefix(authority.size());
     if (authority.empty() || !equal_ignoring_case(authority, head.host))

@@ -270,6 +270,12 @@ TEST_F(UploadServerTest, HeadersThatCannotBeKeptAndPathsThatCannotBeAreRefused) 
     const Answer unknown = put("/nope/o", "x");
     EXPECT_EQ(unknown.status, 404);
     EXPECT_EQ(unknown.field("x-amzn-errortype"), "ContainerNotFoundException");
+    for (const auto& [target, type] : {std::pair{"/nope/o", "ContainerNotFoundException"},
+                                       std::pair{"/c/none", "ObjectNotFoundException"}}) {
+        const Answer absent = client().get(target);
+        EXPECT_EQ(absent.status, 404) << target;
+        EXPECT_EQ(absent.field("x-amzn-errortype"), type) << target;
+    }
     for (const char* method : {"PATCH", "OPTIONS"}) {
         const Answer answer = ask(method, "/c/a/o");
         EXPECT_EQ(answer.status, 405);
