@@ -17,7 +17,8 @@ from harness import detach, is_mounted, read_file, run, said, write_file
 
 BUILD = os.environ.get("REELFS_BUILD") or f"{harness.SOURCE}/build/release"
 MAN_PAGES = ("/usr/share/man/man1/reelfs.1", "/usr/share/man/man5/reelfs-format.5",
-             "/usr/share/man/man7/reelfs-cdn.7", "/usr/share/man/man7/reelfs-live.7")
+             "/usr/share/man/man7/reelfs-cdn.7", "/usr/share/man/man7/reelfs-http.7",
+             "/usr/share/man/man7/reelfs-live.7")
 FSTAB = "/etc/fstab"
 
 
