@@ -11,8 +11,10 @@ also when a test fails. Environment:
 
 Debian packages the tests need (tools/packages reads this list):
 packages: python3 python3-pytest curl ffmpeg rsync git sqlite3 attr acl openssl util-linux fuse3
-packages: e2fsprogs procps coreutils tar gcc libc6-dev awscli python3-boto3
+packages: e2fsprogs procps coreutils tar gcc libc6-dev awscli python3-boto3 iproute2
 packages: nginx varnish chromium chromium-driver
+and those that give a command, where it is not there (COMMAND:PACKAGE):
+packages for commands: node:nodejs npm:npm
 tools/bench uses, where installed: gocryptfs wrk nginx-light pkg-config libfuse3-dev
 """
 
