@@ -15,6 +15,7 @@ packages: e2fsprogs procps coreutils tar gcc libc6-dev awscli python3-boto3 ipro
 packages: nginx varnish chromium chromium-driver
 and those that give a command, where it is not there (COMMAND:PACKAGE):
 packages for commands: node:nodejs npm:npm
+packages: fio postgresql
 tools/bench uses, where installed: gocryptfs wrk nginx-light pkg-config libfuse3-dev
 """
 
