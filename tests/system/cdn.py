@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 from harness import SOURCE, http_connection, run, wait_until
 
@@ -141,21 +142,23 @@ class Varnish(Cache):
 
 
 class Reader(threading.Thread):
-    """One GET, read as it comes. `whole` says whether it ended as a complete response."""
+    """One GET, read as it comes. `whole` says whether it ended as a complete response, `first_byte_s` how long it took
+    to begin."""
 
     def __init__(self, address, target):
         super().__init__(daemon=True)
         self.address, self.target = address, target
-        self.status, self.body, self.whole = None, bytearray(), None
+        self.status, self.body, self.whole, self.first_byte_s = None, bytearray(), None, None
         self.start()
 
     def run(self):
-        connection = http_connection(self.address, timeout=60)
+        connection, began = http_connection(self.address, timeout=60), time.monotonic()
         try:
             connection.request("GET", self.target)
             answer = connection.getresponse()
             self.status = answer.status
             while part := answer.read1(65536):
+                self.first_byte_s = self.first_byte_s or time.monotonic() - began
                 self.body += part
             self.whole = answer.length in (None, 0)
         except (OSError, http.client.HTTPException):

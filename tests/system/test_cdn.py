@@ -1,6 +1,6 @@
-"""Caches in front of the origin, nginx and Varnish with the recipes of man/reelfs-cdn.7:
-an object is fetched once, a growing one is handed on as it grows, a broken one is never kept, a playlist is
-never older than it may be, and one of two origins may die."""
+"""Caches in front of the origin, nginx and Varnish with the recipes of man/reelfs-cdn.7: an object is fetched once, a
+growing one is handed on as it grows, a broken one is never kept, a playlist is never older than it may be, and one of
+two origins may die."""
 
 import os
 import socket
@@ -81,8 +81,8 @@ def test_readers_of_a_new_object_are_collapsed(origin, cache, name):
 def test_ranges(origin, cache, name):
     path, target, headers = publish(origin, f"{name}.ts", SEGMENT)
     for _ in ("cold", "warm"):
-        for asked, first, last in (("bytes=100-199", 100, 199), ("bytes=0-1", 0, 1), ("bytes=-10", 1_499_990, 1_499_999),
-                                   ("bytes=1400000-", 1_400_000, 1_499_999)):
+        for asked, first, last in (("bytes=100-199", 100, 199), ("bytes=0-1", 0, 1),
+                                   ("bytes=-10", 1_499_990, 1_499_999), ("bytes=1400000-", 1_400_000, 1_499_999)):
             status, found, body = cache.request(target, {"Range": asked})
             assert (status, body) == (206, SEGMENT[first:last + 1])
             assert found["content-range"] == f"bytes {first}-{last}/1500000"
@@ -169,6 +169,8 @@ def test_a_growing_object_is_handed_on_as_it_grows(origin, cache, name, writer):
     wait_until(lambda: len(first.body) >= 400_000 - 8192, 20, "the first reader has what is written")
     second = Reader(cache.address, target)
     wait_until(lambda: len(second.body) >= 400_000 - 8192, 20, "the second reader has what is written")
+    note(f"{cache.kind}: the second reader of a growing object had its first byte after "
+         f"{second.first_byte_s * 1e3:.0f} ms")
     write(SEGMENT[400_000:900_000])
     for reader in (first, second):
         wait_until(lambda: len(reader.body) >= 900_000 - 8192, 20, "what was written meanwhile")

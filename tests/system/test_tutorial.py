@@ -1,5 +1,5 @@
-"""man/reelfs-live.7: its commands are run as they stand, by an ordinary user in one shell, and the pages that it says to
-open are opened in a browser and play."""
+"""man/reelfs-live.7: its commands are run as they stand, by an ordinary user in one shell, and the pages that it says
+to open are opened in a browser and play."""
 
 import os
 import re
