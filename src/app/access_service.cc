@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 
+#include "app/store_service.h"
 #include "app/text.h"
 #include "reelfs/base/log.h"
 
@@ -93,10 +94,7 @@ Result<Json> create_token(core::Volume& volume, const request::TokenCreate& want
     RF_TRY(grant.prefix, split_path(wanted.prefix));
     auto container = volume.tree().container(wanted.container);
     if (!container && container.error().code() == Errc::kNotFound)
-        return Error(Errc::kNotFound,
-                     fmt::format("there is no container \"{}\"; reelfs container list shows those "
-                                 "that exist",
-                                 wanted.container));
+        return no_container(wanted.container);
     if (!container) return std::move(container).error();
     grant.container = container->container;
     RF_TRY(auto issued, volume.accounts().create_token(grant, wanted.lifetime));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -25,6 +26,7 @@ struct Parsed {
     StoreArguments status;
     StoreArguments container;
     StoreArguments access;
+    DocumentArguments document;
     std::string user;
     request::TokenCreate token;
     std::string token_lifetime;
@@ -196,6 +198,44 @@ void add_container(CLI::App& app, Parsed& parsed) {
     remove.add_option("NAME", parsed.deleted, "the container")->required();
 }
 
+struct DocumentCommands {
+    DocumentKind kind;  // its name is the command's
+    const char* help;
+};
+constexpr std::array kDocumentCommands{
+    DocumentCommands{DocumentKind::kCors, "say which web pages may call a container's objects"}};
+
+void add_document_command(CLI::App& group, Parsed& parsed, DocumentKind kind, DocumentVerb verb,
+                          const char* name, const char* help) {
+    CLI::App& command = *group.add_subcommand(name, help);
+    DocumentArguments& document = parsed.document;
+    command.add_option("CONTAINER", document.container, "the container")->required();
+    if (verb == DocumentVerb::kPut)
+        command.add_option("FILE", document.file, "the JSON text; - for the standard input")
+            ->required();
+    command.add_option("--store", document.store.store, "the store's directory")->required();
+    add_keys(command, document.store.keys);
+    add_json(command, document.store.json);
+    command.callback([&parsed, kind, verb] {
+        parsed.chosen = [&parsed, kind, verb](Machine& machine) {
+            return run_document(machine, parsed.document, kind, verb);
+        };
+    });
+}
+
+void add_documents(CLI::App& app, Parsed& parsed) {
+    for (const DocumentCommands& commands : kDocumentCommands) {
+        CLI::App& group = *app.add_subcommand(std::string(name_of(commands.kind)), commands.help);
+        group.require_subcommand(1);
+        add_document_command(group, parsed, commands.kind, DocumentVerb::kPut, "put",
+                             "set it, in place of what was set");
+        add_document_command(group, parsed, commands.kind, DocumentVerb::kGet, "get",
+                             "print it as it was put");
+        add_document_command(group, parsed, commands.kind, DocumentVerb::kDelete, "delete",
+                             "take it away");
+    }
+}
+
 /// One of the commands on users and tokens.
 CLI::App& add_access_command(CLI::App& group, Parsed& parsed, const char* name, const char* help,
                              std::function<Result<Request>()> make) {
@@ -285,6 +325,7 @@ Exit parse_and_run(int argc, char** argv) {
     add_serve(app, parsed);
     add_store_commands(app, parsed);
     add_container(app, parsed);
+    add_documents(app, parsed);
     add_user(app, parsed);
     add_token(app, parsed);
     add_version(app, parsed);

@@ -60,6 +60,16 @@ Exit run_status(Machine& machine, const StoreArguments& arguments);
 /// create, list, describe and delete differ in the request only.
 Exit run_container(Machine& machine, const StoreArguments& arguments, const Request& request);
 
+/// Documents of containers; they differ in the request only.
+struct DocumentArguments {
+    StoreArguments store;
+    std::string container;
+    std::string file;  // of the text to put; "-" for the standard input
+};
+enum class DocumentVerb { kPut, kGet, kDelete };
+Exit run_document(Machine& machine, const DocumentArguments& arguments, DocumentKind kind,
+                  DocumentVerb verb);
+
 /// Users and ingest tokens; they differ in the request only.
 Exit run_access(Machine& machine, const StoreArguments& arguments, const Request& request);
 

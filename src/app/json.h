@@ -1,20 +1,14 @@
-// JSON from outside: bounded in depth, no key twice, never an exception.
+// JSON as the command line and the daemon write and read it.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
-#include <string_view>
 
-#include "reelfs/base/result.h"
+#include "reelfs/policy/json.h"
 
 namespace reelfs::app {
 
-using Json = nlohmann::json;
-
-inline constexpr int kJsonDepthMax = 32;
-
-/// kInvalid for what is no JSON, is nested deeper than 32, or names a key twice in one object.
-Result<Json> parse_json(std::string_view text);
+using policy::Json;
+using policy::parse_json;
 
 /// One line without a line break; bytes that are no UTF-8 become U+FFFD. `indent` >= 0 for people.
 std::string dump_json(const Json& value, int indent = -1);

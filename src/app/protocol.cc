@@ -42,6 +42,22 @@ Json shape_of(const Request& request) {
                           [](const request::ContainerDelete& remove) -> Json {
                               return {{"request", "container-delete"}, {"name", remove.name}};
                           },
+                          [](const request::DocumentPut& put) -> Json {
+                              return {{"request", "document-put"},
+                                      {"name", put.container},
+                                      {"kind", name_of(put.kind)},
+                                      {"body", put.body}};
+                          },
+                          [](const request::DocumentGet& get) -> Json {
+                              return {{"request", "document-get"},
+                                      {"name", get.container},
+                                      {"kind", name_of(get.kind)}};
+                          },
+                          [](const request::DocumentDelete& remove) -> Json {
+                              return {{"request", "document-delete"},
+                                      {"name", remove.container},
+                                      {"kind", name_of(remove.kind)}};
+                          },
                           [](const request::UserCreate& create) -> Json {
                               return {{"request", "user-create"}, {"name", create.name}};
                           },
@@ -74,6 +90,18 @@ Json shape_of(const Request& request) {
                           },
                       },
                       request);
+}
+
+/// Those on documents of containers.
+std::optional<Request> decode_document_request(const std::string& name, const Json& object) {
+    const auto kind = document_kind_named(text_member(object, "kind"));
+    if (!kind) return std::nullopt;
+    std::string container = text_member(object, "name");
+    if (name == "document-put")
+        return request::DocumentPut{std::move(container), *kind, text_member(object, "body")};
+    if (name == "document-get") return request::DocumentGet{std::move(container), *kind};
+    if (name == "document-delete") return request::DocumentDelete{std::move(container), *kind};
+    return std::nullopt;
 }
 
 /// Those on users and tokens.
@@ -134,6 +162,7 @@ Result<Request> decode_request(std::string_view line) {
                                      .block_bytes = static_cast<std::uint32_t>(block_bytes),
                                      .profile = text_member(object, "profile")});
     }
+    if (auto document = decode_document_request(name, object)) return *std::move(document);
     if (auto access = decode_access_request(name, object)) return *std::move(access);
     return Error(Errc::kInvalid, fmt::format("unknown request \"{}\"", name));
 }

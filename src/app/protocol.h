@@ -18,7 +18,7 @@
 
 namespace reelfs::app {
 
-inline constexpr std::size_t kRequestBytesMax = 64 * 1024;
+inline constexpr std::size_t kRequestBytesMax = 1024 * 1024;  // a document, escaped
 inline constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;
 
 namespace request {
@@ -48,6 +48,22 @@ struct ContainerDescribe {
 struct ContainerDelete {
     std::string name;
     bool operator==(const ContainerDelete&) const = default;
+};
+struct DocumentPut {
+    std::string container;
+    DocumentKind kind = DocumentKind::kCors;
+    std::string body;
+    bool operator==(const DocumentPut&) const = default;
+};
+struct DocumentGet {
+    std::string container;
+    DocumentKind kind = DocumentKind::kCors;
+    bool operator==(const DocumentGet&) const = default;
+};
+struct DocumentDelete {
+    std::string container;
+    DocumentKind kind = DocumentKind::kCors;
+    bool operator==(const DocumentDelete&) const = default;
 };
 struct UserCreate {
     std::string name;
@@ -88,6 +104,7 @@ struct TokenRevoke {
 using Request =
     std::variant<request::Status, request::Sync, request::Stop, request::ContainerCreate,
                  request::ContainerList, request::ContainerDescribe, request::ContainerDelete,
+                 request::DocumentPut, request::DocumentGet, request::DocumentDelete,
                  request::UserCreate, request::UserList, request::UserEnable, request::UserDelete,
                  request::UserRotate, request::TokenCreate, request::TokenList,
                  request::TokenRevoke>;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/access_service.h"
+#include "app/document_service.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/names.h"
 
@@ -24,13 +25,6 @@ Json zones_of(const core::Volume& volume, const std::string& store, Disk& disk) 
         zones.push_back(std::move(entry));
     }
     return zones;
-}
-
-Error no_container(const std::string& name) {
-    return {
-        Errc::kNotFound,
-        fmt::format("there is no container \"{}\"; reelfs container list shows those that exist",
-                    name)};
 }
 
 Result<Json> create(core::Tree& tree, const request::ContainerCreate& wanted,
@@ -60,6 +54,13 @@ Result<Json> remove(core::Tree& tree, const std::string& name) {
 }
 
 }  // namespace
+
+Error no_container(const std::string& name) {
+    return {
+        Errc::kNotFound,
+        fmt::format("there is no container \"{}\"; reelfs container list shows those that exist",
+                    name)};
+}
 
 StoreService::StoreService(std::string store, core::Volume& volume, Disk& disk, ServedAs served,
                            std::function<void()> stop)
@@ -121,6 +122,7 @@ Answer StoreService::answer(const Request& request, const Caller& caller) {
     }
     if (const auto* wanted = std::get_if<request::ContainerDelete>(&request))
         return remove(tree, wanted->name);
+    if (auto answered = answer_document(tree, request)) return *std::move(answered);
     return answer_access(volume_, request);
 }
 

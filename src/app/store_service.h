@@ -17,6 +17,9 @@ struct ServedAs {
     bool read_only = false;
 };
 
+/// kNotFound, saying how to see those that exist.
+Error no_container(const std::string& name);
+
 class StoreService {
   public:
     /// `stop` is called, from the thread of answer(), when a request asks the daemon to end; null

@@ -1,4 +1,4 @@
-// Statements on containers, see container_table.h.
+// Statements on containers and their documents, see container_table.h.
 #include "catalog/container_table.h"
 
 #include <fmt/format.h>
@@ -58,6 +58,50 @@ Result<void> ContainerTable::remove(ContainerId container) {
     RF_TRY(int changed, query.run());
     if (changed == 0)
         return Error(Errc::kNotFound, fmt::format("no container {}", container.value()));
+    return done();
+}
+
+DocumentTable::DocumentTable(Preparation& preparation)
+    : after_(preparation,
+             "SELECT container, kind, body FROM document "
+             "WHERE (container, kind) > (?1, ?2) ORDER BY container, kind LIMIT ?3"),
+      put_(preparation,
+           "INSERT INTO document(container, kind, body) VALUES (?1, ?2, ?3) "
+           "ON CONFLICT(container, kind) DO UPDATE SET body = ?3"),
+      remove_(preparation, "DELETE FROM document WHERE container = ?1 AND kind = ?2"),
+      remove_all_(preparation, "DELETE FROM document WHERE container = ?1") {}
+
+Result<std::vector<DocumentRow>> DocumentTable::after(ContainerId container, std::string_view kind,
+                                                      int limit) {
+    Query query(after_, container, kind, limit);
+    std::vector<DocumentRow> rows;
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return rows;
+        rows.push_back({.container = ContainerId(query.as<std::uint64_t>(0)),
+                        .kind = query.text(1),
+                        .body = query.text(2)});
+    }
+}
+
+Result<void> DocumentTable::put(const DocumentRow& row) {
+    Query query(put_, row.container, row.kind, row.body);
+    RF_TRY([[maybe_unused]] int changed, query.run());
+    return done();
+}
+
+Result<void> DocumentTable::remove(ContainerId container, std::string_view kind) {
+    Query query(remove_, container, kind);
+    RF_TRY(int changed, query.run());
+    if (changed == 0)
+        return Error(Errc::kNotFound,
+                     fmt::format("no {} document of container {}", kind, container.value()));
+    return done();
+}
+
+Result<void> DocumentTable::remove_all(ContainerId container) {
+    Query query(remove_all_, container);
+    RF_TRY([[maybe_unused]] int changed, query.run());
     return done();
 }
 

@@ -1,4 +1,4 @@
-// Containers. Few, and all read at start. Used under the connection's lock.
+// Containers and their documents. Few, and all read at start. Used under the connection's lock.
 #pragma once
 
 #include "catalog/database.h"
@@ -20,6 +20,23 @@ class ContainerTable {
     Statement find_;
     Statement insert_;
     Statement remove_;
+};
+
+class DocumentTable {
+  public:
+    explicit DocumentTable(Preparation& preparation);
+
+    /// By container and kind, behind (container, kind).
+    Result<std::vector<DocumentRow>> after(ContainerId container, std::string_view kind, int limit);
+    Result<void> put(const DocumentRow& row);
+    Result<void> remove(ContainerId container, std::string_view kind);  // kNotFound
+    Result<void> remove_all(ContainerId container);
+
+  private:
+    Statement after_;
+    Statement put_;
+    Statement remove_;
+    Statement remove_all_;
 };
 
 }  // namespace reelfs::catalog

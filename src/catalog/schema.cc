@@ -149,8 +149,20 @@ CREATE TABLE token(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What is set for containers besides their content.
+constexpr const char* kVersion3 = R"sql(
+-- kind: by its name in model/document.h. body: JSON.
+CREATE TABLE document(
+    container INTEGER NOT NULL,
+    kind BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY(container, kind)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr SchemaStep kSteps[] = {{.version = 1, .sql = kVersion1},
-                                 {.version = 2, .sql = kVersion2}};
+                                 {.version = 2, .sql = kVersion2},
+                                 {.version = 3, .sql = kVersion3}};
 
 }  // namespace
 

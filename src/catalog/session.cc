@@ -24,6 +24,7 @@ Session::Session(Preparation& preparation, EntryCache& known_entries)
       packs_(preparation),
       extents_(preparation, packs_),
       containers_(preparation),
+      documents_(preparation),
       counters_(preparation),
       settings_(preparation),
       users_(preparation),
@@ -75,6 +76,10 @@ Result<std::optional<ContainerRow>> Session::container(ContainerId container) {
 }
 Result<std::vector<ContainerRow>> Session::containers() {
     return containers_.all();
+}
+Result<std::vector<DocumentRow>> Session::documents_after(ContainerId container,
+                                                          std::string_view kind, int limit) {
+    return documents_.after(container, kind, bounded(limit));
 }
 Result<std::vector<PackRow>> Session::packs() {
     return packs_.all();
@@ -198,7 +203,14 @@ Result<void> Session::insert_container(const ContainerRow& row) {
     return containers_.insert(row);
 }
 Result<void> Session::delete_container(ContainerId container) {
+    RF_CHECK(documents_.remove_all(container));
     return containers_.remove(container);
+}
+Result<void> Session::put_document(const DocumentRow& row) {
+    return documents_.put(row);
+}
+Result<void> Session::delete_document(ContainerId container, std::string_view kind) {
+    return documents_.remove(container, kind);
 }
 Result<void> Session::insert_pack(const PackRow& row) {
     RF_CHECK(packs_.insert(row));

@@ -35,6 +35,8 @@ class Session final : public Writer {
     Result<std::vector<std::string>> xattr_names(NodeId node) override;
     Result<std::optional<ContainerRow>> container(ContainerId container) override;
     Result<std::vector<ContainerRow>> containers() override;
+    Result<std::vector<DocumentRow>> documents_after(ContainerId container, std::string_view kind,
+                                                     int limit) override;
     Result<std::vector<PackRow>> packs() override;
     Result<std::optional<PackRow>> pack(const PackId& pack) override;
     Result<std::vector<FreedRow>> freed(int limit) override;
@@ -58,6 +60,8 @@ class Session final : public Writer {
     Result<void> delete_xattr(NodeId node, std::string_view name) override;
     Result<void> insert_container(const ContainerRow& row) override;
     Result<void> delete_container(ContainerId container) override;
+    Result<void> put_document(const DocumentRow& row) override;
+    Result<void> delete_document(ContainerId container, std::string_view kind) override;
     Result<void> insert_pack(const PackRow& row) override;
     Result<void> update_pack(const PackId& pack, PackState state,
                              std::uint64_t durable_end) override;
@@ -101,6 +105,7 @@ class Session final : public Writer {
     PackTable packs_;
     ExtentTable extents_;
     ContainerTable containers_;
+    DocumentTable documents_;
     CounterTable counters_;
     SettingTable settings_;
     UserTable users_;

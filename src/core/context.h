@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "core/containers.h"
+#include "core/documents.h"
 #include "core/holds.h"
 #include "core/id_source.h"
 #include "core/keys.h"
@@ -33,6 +34,7 @@ struct Context {
     Holds& holds;
     NodeTable& nodes;
     ContainerTable& containers;
+    Documents& documents;
     content::ExtentReader& reader;
     content::BlockCache& cache;
     content::DirtyBudget& budget;

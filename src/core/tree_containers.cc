@@ -139,7 +139,10 @@ Result<void> TreeImpl::delete_container(std::string_view name) {
             changed.push_back(root);
             return done();
         },
-        [&] { context_.containers.remove(deleted); }));
+        [&] {
+            context_.containers.remove(deleted);
+            context_.documents.remove(deleted);
+        }));
     context_.nodes.forget(root_id);
     // The key goes only when no power cut can bring the container back.
     RF_CHECK(context_.catalog.sync());

@@ -1,6 +1,6 @@
 // The Tree over catalog and content. One file per family of operations: tree_names.cc,
 // tree_attributes.cc, tree_directories.cc, tree_content.cc, tree_xattrs.cc, tree_acls.cc,
-// tree_containers.cc, tree_objects.cc, tree_uploads.cc, tree_items.cc.
+// tree_containers.cc, tree_documents.cc, tree_objects.cc, tree_uploads.cc, tree_items.cc.
 //
 // A metadata operation is one catalog transaction: rows are read, checked and written inside it, so
 // operations never see each other half done, and publication to nodes in memory follows in commit
@@ -104,6 +104,11 @@ class TreeImpl final : public Tree {
     Result<std::vector<ContainerInfo>> containers() override;
     Result<ContainerInfo> container(std::string_view name) override;
     Result<void> delete_container(std::string_view name) override;
+    Result<void> put_document(std::string_view container, DocumentKind kind,
+                              std::string_view body) override;
+    Result<std::optional<std::string>> document(std::string_view container,
+                                                DocumentKind kind) override;
+    Result<bool> delete_document(std::string_view container, DocumentKind kind) override;
 
     Result<std::shared_ptr<ObjectReader>> open_object(const AccessRequest& request,
                                                       std::string_view container,

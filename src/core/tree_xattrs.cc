@@ -15,14 +15,13 @@ namespace {
 
 constexpr std::string_view kOurs = "user.reelfs.";
 constexpr std::string_view kETag = "user.reelfs.etag";
-constexpr std::size_t kHeaderValueMax = 1024;
 
 bool becomes_header(std::string_view name) {
     return name == "user.mime_type" || name == "user.cache_control";
 }
 
 bool header_safe(Bytes value) {
-    return value.size() <= kHeaderValueMax &&
+    return value.size() <= limits::header_value_bytes_max &&
            std::all_of(value.begin(), value.end(), [](std::byte b) {
                const auto c = std::to_integer<unsigned char>(b);
                return (c >= 0x20 && c <= 0x7e) || c == '\t';

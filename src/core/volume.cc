@@ -77,6 +77,7 @@ class VolumeImpl final : public Volume {
                    holds_,
                    nodes_,
                    containers_,
+                   documents_,
                    reader_,
                    cache_,
                    budget_,
@@ -112,6 +113,7 @@ class VolumeImpl final : public Volume {
         RF_TRY(auto orphans, adopt_leftovers(context_));
         for (NodeId orphan : orphans) RF_CHECK(tree_.reap(orphan));
         RF_CHECK(keys_->keep_only(known));
+        RF_CHECK(documents_.load(*catalog_));
         RF_CHECK(accounts_.load());
         space_.refill_reserve();
         maintenance_.start(barrier_ms);
@@ -154,6 +156,7 @@ class VolumeImpl final : public Volume {
     Holds holds_;
     NodeTable nodes_;
     ContainerTable containers_;
+    Documents documents_;
     IdSource<NodeId> node_ids_;
     IdSource<ExtentId> extent_ids_;
     IdSource<ContainerId> container_ids_;

@@ -110,7 +110,7 @@ bool is_manifest(std::string_view file_name) {
 }
 
 bool is_safe_field_value(std::string_view value) {
-    return !value.empty() && value.size() <= 1024 &&
+    return !value.empty() && value.size() <= limits::header_value_bytes_max &&
            std::all_of(value.begin(), value.end(),
                        [](char c) { return (c >= 0x20 && c < 0x7f) || c == '\t'; });
 }

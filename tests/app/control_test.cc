@@ -24,6 +24,9 @@ std::vector<Request> every_request() {
             request::ContainerList{},
             request::ContainerDescribe{"b"},
             request::ContainerDelete{"c"},
+            request::DocumentPut{"c", DocumentKind::kCors, "[\n1]"},
+            request::DocumentGet{"c", DocumentKind::kCors},
+            request::DocumentDelete{"c", DocumentKind::kCors},
             request::UserCreate{"u"},
             request::UserList{},
             request::UserEnable{"u", false},
@@ -49,6 +52,7 @@ TEST(Protocol, GarbageIsRefused) {
     for (const char* bad : {"", "null", "[]", "{}", "{\"request\":\"reboot\"}",
                             "{\"request\":\"sync\",\"request\":\"stop\"}", "{\"request\":1}",
                             "{\"request\":\"container-create\",\"mode\":99999}",
+                            "{\"request\":\"document-get\",\"kind\":\"nonsense\"}",
                             "{\"request\":\"container-create\",\"block_bytes\":5}"})
         EXPECT_FALSE(decode_request(bad).ok()) << bad;
     EXPECT_FALSE(decode_request(std::string(100'000, '[')).ok());

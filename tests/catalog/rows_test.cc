@@ -447,6 +447,42 @@ TEST_F(RowsTest, TokensMayLastForeverAndGo) {
     EXPECT_FAILS(Errc::kNotFound, write([&](Writer& writer) { return writer.delete_token("a"); }));
 }
 
+TEST_F(RowsTest, DocumentsAreReplacedListedInOrderAndGoWithTheirContainer) {
+    for (std::uint64_t id : {1, 2})
+        ASSERT_OK(write([&](Writer& writer) {
+            return writer.insert_container({.container = ContainerId(id),
+                                            .root = NodeId(id + 10),
+                                            .block_shift = 13,
+                                            .created = {},
+                                            .endpoint_id = "e" + std::to_string(id),
+                                            .profile = ""});
+        }));
+    ASSERT_OK(write([](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.put_document({ContainerId(2), "cors", "two"}));
+        RF_CHECK(writer.put_document({ContainerId(1), "later", "of one"}));
+        RF_CHECK(writer.put_document({ContainerId(1), "cors", "old"}));
+        return writer.put_document({ContainerId(1), "cors", "one"});
+    }));
+    const auto all = get<std::vector<DocumentRow>>(
+        [](Reader& reader) { return reader.documents_after(kNoContainer, "", 9); });
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(all[0].body, "one");
+    EXPECT_EQ(all[1].kind, "later");
+    EXPECT_EQ(all[2].container, ContainerId(2));
+    const auto behind = get<std::vector<DocumentRow>>(
+        [](Reader& reader) { return reader.documents_after(ContainerId(1), "cors", 1); });
+    ASSERT_EQ(behind.size(), 1u);
+    EXPECT_EQ(behind[0].body, "of one");
+    ASSERT_OK(write([](Writer& writer) { return writer.delete_container(ContainerId(1)); }));
+    ASSERT_OK(write([](Writer& writer) { return writer.delete_document(ContainerId(2), "cors"); }));
+    EXPECT_FAILS(Errc::kNotFound, write([](Writer& writer) {
+                     return writer.delete_document(ContainerId(2), "cors");
+                 }));
+    EXPECT_TRUE(get<std::vector<DocumentRow>>([](Reader& reader) {
+                    return reader.documents_after(kNoContainer, "", 9);
+                }).empty());
+}
+
 TEST_F(RowsTest, ABodyThatGoesOnAfterAHarmlessErrorCommitsTheRest) {
     ASSERT_OK(create(*catalog_, 5, "a"));
     ASSERT_OK(write([](Writer& writer) -> Result<void> {

@@ -44,6 +44,10 @@ TokenRow golden_token() {
     return row;
 }
 
+DocumentRow golden_document() {
+    return {.container = ContainerId(1), .kind = "cors", .body = "[{}]"};
+}
+
 /// What version 2 brought.
 Result<void> check_version_2(Reader& reader) {
     RF_TRY(auto users, reader.users_after("", 9));
@@ -68,6 +72,16 @@ Result<void> check_version_2(Reader& reader) {
     return done();
 }
 
+/// What version 3 brought.
+Result<void> check_version_3(Reader& reader) {
+    RF_TRY(auto documents, reader.documents_after(kNoContainer, "", 9));
+    EXPECT_EQ(documents.size(), 1u);
+    EXPECT_EQ(documents.at(0).container, ContainerId(1));
+    EXPECT_EQ(documents.at(0).kind, "cors");
+    EXPECT_EQ(documents.at(0).body, "[{}]");
+    return done();
+}
+
 Result<void> fill(Writer& writer) {
     NodeRow row = file_row(7, 11);
     row.attributes.expires = Timestamp{99};
@@ -81,7 +95,8 @@ Result<void> fill(Writer& writer) {
     RF_CHECK(writer.insert_extent(extent, bytes_of("sealed")));
     RF_CHECK(writer.insert_slice(NodeId(7), {.length = 11, .extent = ExtentId(3)}));
     RF_CHECK(writer.insert_user(golden_user()));
-    return writer.insert_token(golden_token());
+    RF_CHECK(writer.insert_token(golden_token()));
+    return writer.put_document(golden_document());
 }
 
 /// What every version knows.
@@ -120,10 +135,10 @@ class GoldenStore {
 };
 
 TEST(Schema, TheStepsOfReleasedVersionsAreAsTheyWere) {
-    constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull};
-    ASSERT_EQ(kSchemaVersion, 2);
-    ASSERT_EQ(schema_steps().size(), 2u);
-    for (std::size_t i = 0; i < 2; ++i) {
+    constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull, 0x0ull};
+    ASSERT_EQ(kSchemaVersion, static_cast<std::int64_t>(std::size(kHashes)));
+    ASSERT_EQ(schema_steps().size(), std::size(kHashes));
+    for (std::size_t i = 0; i < std::size(kHashes); ++i) {
         const std::string_view sql = schema_steps()[i].sql;
         EXPECT_EQ(XXH3_64bits(sql.data(), sql.size()), kHashes[i]) << "version " << i + 1;
     }
@@ -165,13 +180,31 @@ TEST(Schema, AStoreOfVersionOneOpensAndTakesUsers) {
     }
 }
 
-TEST(Schema, AStoreOfVersionTwoOpens) {
+TEST(Schema, AStoreOfVersionTwoOpensAndTakesDocuments) {
     GoldenStore store(2);
+    for (int round = 0; round < 2; ++round) {
+        auto opened = store.open();
+        ASSERT_TRUE(opened.ok()) << opened.error().message();
+        EXPECT_TRUE(opened->opened.clean);
+        ASSERT_OK(opened->catalog->read(check_version_1));
+        ASSERT_OK(opened->catalog->read(check_version_2));
+        if (round == 0)
+            ASSERT_OK(opened->catalog->write(
+                [](Writer& writer) { return writer.put_document(golden_document()); }));
+        else
+            ASSERT_OK(opened->catalog->read(check_version_3));
+        ASSERT_OK(opened->catalog->close());
+    }
+}
+
+TEST(Schema, AStoreOfVersionThreeOpens) {
+    GoldenStore store(3);
     auto opened = store.open();
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     EXPECT_TRUE(opened->opened.clean);
     ASSERT_OK(opened->catalog->read(check_version_1));
     ASSERT_OK(opened->catalog->read(check_version_2));
+    ASSERT_OK(opened->catalog->read(check_version_3));
     ASSERT_OK(opened->catalog->close());
 }
 
@@ -195,7 +228,8 @@ TEST(Schema, ANewerStoreIsRefused) {
                        kDatabase, LogScan{});
         auto database = Database::open(vfs, 1u << 20);
         ASSERT_TRUE(database.ok()) << database.error().message();
-        ASSERT_OK((*database)->execute("PRAGMA user_version=3"));
+        ASSERT_OK(
+            (*database)->execute("PRAGMA user_version=" + std::to_string(kSchemaVersion + 1)));
     }
     EXPECT_FAILS(Errc::kNewerFormat, open_on(*disk, random));
 }

@@ -413,6 +413,13 @@ class FakeTree final : public core::Tree {
                                       std::size_t) override {
         return Error(Errc::kUnsupported, "not of this door");
     }
+    Result<void> put_document(std::string_view, DocumentKind, std::string_view) override {
+        return absent();
+    }
+    Result<std::optional<std::string>> document(std::string_view, DocumentKind) override {
+        return absent();
+    }
+    Result<bool> delete_document(std::string_view, DocumentKind) override { return absent(); }
     void set_change_listener(core::ChangeListener* told) override { listener = told; }
     std::vector<Gauge> gauges() const override { return {}; }
 

@@ -318,6 +318,13 @@ class FakeTree final : public core::Tree {
     Result<std::vector<core::ContainerInfo>> containers() override { return no(); }
     Result<core::ContainerInfo> container(std::string_view) override { return no(); }
     Result<void> delete_container(std::string_view) override { return no(); }
+    Result<void> put_document(std::string_view, DocumentKind, std::string_view) override {
+        return no();
+    }
+    Result<std::optional<std::string>> document(std::string_view, DocumentKind) override {
+        return no();
+    }
+    Result<bool> delete_document(std::string_view, DocumentKind) override { return no(); }
     void set_change_listener(core::ChangeListener*) override {}
 
   private:

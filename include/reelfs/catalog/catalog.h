@@ -71,6 +71,10 @@ class Reader {
 
     virtual Result<std::optional<ContainerRow>> container(ContainerId container) = 0;
     virtual Result<std::vector<ContainerRow>> containers() = 0;
+    /// By container and kind, behind (container, kind), of all containers. Start with kNoContainer
+    /// and "".
+    virtual Result<std::vector<DocumentRow>> documents_after(ContainerId container,
+                                                             std::string_view kind, int limit) = 0;
     virtual Result<std::vector<PackRow>> packs() = 0;
     virtual Result<std::optional<PackRow>> pack(const PackId& pack) = 0;
     virtual Result<std::vector<FreedRow>> freed(int limit) = 0;
@@ -107,7 +111,11 @@ class Writer : public Reader {
     virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value) = 0;
     virtual Result<void> delete_xattr(NodeId node, std::string_view name) = 0;  // kNoAttribute
     virtual Result<void> insert_container(const ContainerRow& row) = 0;
+    /// And its documents.
     virtual Result<void> delete_container(ContainerId container) = 0;
+    /// In place of the one of its kind.
+    virtual Result<void> put_document(const DocumentRow& row) = 0;
+    virtual Result<void> delete_document(ContainerId container, std::string_view kind) = 0;
     virtual Result<void> insert_pack(const PackRow& row) = 0;
     virtual Result<void> update_pack(const PackId& pack, PackState state,
                                      std::uint64_t durable_end) = 0;

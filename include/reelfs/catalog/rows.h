@@ -56,6 +56,13 @@ struct ContainerRow {
     std::string profile;      // "" or "mediastore"
 };
 
+/// A JSON text that is set for a container. Kinds by name: those of a later version are kept.
+struct DocumentRow {
+    ContainerId container;
+    std::string kind;  // name_of(DocumentKind)
+    std::string body;
+};
+
 /// Somebody who may authenticate over HTTP, with the one access key he has.
 struct UserRow {
     std::string name;

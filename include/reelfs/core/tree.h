@@ -26,6 +26,7 @@
 #include "reelfs/core/upload.h"
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/caller.h"
+#include "reelfs/model/document.h"
 #include "reelfs/model/names.h"
 #include "reelfs/model/principal.h"
 
@@ -226,6 +227,17 @@ class Tree {
     virtual Result<std::vector<ContainerInfo>> containers() = 0;
     virtual Result<ContainerInfo> container(std::string_view name) = 0;
     virtual Result<void> delete_container(std::string_view name) = 0;
+
+    // Documents of containers: a JSON text of each kind. kNotFound: no such container.
+    /// In place of the one of its kind; in force, and durable, when it returns. kInvalid: it does
+    /// not say what a document of this kind says.
+    virtual Result<void> put_document(std::string_view container, DocumentKind kind,
+                                      std::string_view body) = 0;
+    /// As it was put.
+    virtual Result<std::optional<std::string>> document(std::string_view container,
+                                                        DocumentKind kind) = 0;
+    /// Whether there was one.
+    virtual Result<bool> delete_document(std::string_view container, DocumentKind kind) = 0;
 
     // Objects over HTTP
     /// Resolves, decides (policy), opens. Symlinks as the design says (relative, inside the

@@ -16,6 +16,11 @@ inline constexpr std::size_t symlink_bytes_max = 4095;
 inline constexpr std::size_t xattr_name_bytes_max = 255;
 inline constexpr std::size_t xattr_value_bytes_max = 64 * KiB;
 inline constexpr std::size_t xattr_list_bytes_max = 64 * KiB;
+/// Of what is stored and sent as a header's value: mime types, cache control, CORS.
+inline constexpr std::size_t header_value_bytes_max = 1024;
+/// One document of a container, and all of them together: they are in memory.
+inline constexpr std::size_t document_bytes_max = 400'000;
+inline constexpr std::size_t documents_bytes_max = 8 * MiB;
 inline constexpr std::uint32_t link_count_max = 65'000;
 inline constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 60;
 
