@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/http_options.h"
 #include "app/mount_table.h"
 #include "app/paths.h"
 #include "app/remount.h"
@@ -60,6 +62,11 @@ Result<MountWords> words_of(const ServeArguments& arguments) {
     if (!arguments.http.empty()) words.http = arguments.http;
     if (!arguments.admin.empty()) words.admin = arguments.admin;
     if (!arguments.region.empty()) words.region = arguments.region;
+    if (!arguments.account.empty()) words.account = arguments.account;
+    if (!arguments.domain.empty()) words.domain = arguments.domain;
+    if (!arguments.trusted_proxies.empty())
+        words.trusted_proxies = fmt::format("{}", fmt::join(arguments.trusted_proxies, ","));
+    if (!arguments.access_log.empty()) words.access_log = arguments.access_log;
     if (!arguments.https.empty()) words.https = arguments.https;
     if (!arguments.tls_certificate.empty()) words.tls_certificate = arguments.tls_certificate;
     if (!arguments.tls_key.empty()) words.tls_key = arguments.tls_key;
@@ -82,6 +89,7 @@ Result<Prepared> prepare(Machine& machine, const ServeArguments& arguments) {
     if (!arguments.mountpoint.empty()) {
         RF_TRY(plan.mountpoint, check_mountpoint(arguments.mountpoint, plan.store.path));
     }
+    RF_TRY([[maybe_unused]] auto doors, server_options_of(plan.words));
     // A daemon in service is named before a passphrase is asked for; acquire() decides later.
     RF_CHECK(check_not_served(plan.store.path));
     if (!plan.mountpoint.empty()) RF_CHECK(check_not_mounted(plan.mountpoint));
@@ -95,6 +103,9 @@ Result<Prepared> prepare(Machine& machine, const ServeArguments& arguments) {
     if (!plan.words.key_file.empty()) {
         RF_TRY(plan.words.key_file, real_path(plan.words.key_file));
     }
+    // Nor must where the access log is reopened.
+    if (!plan.words.access_log.empty())
+        plan.words.access_log = std::filesystem::absolute(plan.words.access_log).string();
     if (!arguments.foreground && !logs_to_journal())
         plan.log_path = default_log_file(current_person(), plan.store.id);
     return prepared;

@@ -79,6 +79,15 @@ void add_doors(CLI::App& command, ServeArguments& serve) {
     command.add_option("--http", serve.http,
                        "serve HTTP on this address, ADDR:PORT; off loopback for signed requests");
     command.add_option("--region", serve.region, "what signatures are scoped to (us-west-2)");
+    command.add_option("--account", serve.account, "12 digits, of ARNs in the access log");
+    command.add_option("--domain", serve.domain,
+                       "hosts ID.DOMAIN are containers, by their endpoint ids");
+    command
+        .add_option("--trusted-proxy", serve.trusted_proxies,
+                    "address or network whose word on its clients is taken; may be repeated")
+        ->allow_extra_args(false);
+    command.add_option("--access-log", serve.access_log,
+                       "append a line of JSON for each request on data to this file");
     command.add_option("--https", serve.https, "the same over TLS, ADDR:PORT");
     command.add_option("--tls-certificate", serve.tls_certificate,
                        "PEM file: the certificate and its chain");

@@ -32,6 +32,10 @@ struct ServeArguments {
     bool tls_self_signed = false;
     std::string admin;
     std::string region;
+    std::string account;
+    std::string domain;
+    std::vector<std::string> trusted_proxies;
+    std::string access_log;
     KeyChoice keys;
     bool foreground = false;
     bool json = false;

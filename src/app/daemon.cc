@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "app/control_server.h"
+#include "app/http_options.h"
 #include "app/mount_table.h"
 #include "app/process.h"
 #include "app/stop_watch.h"
@@ -47,12 +48,6 @@ std::string text_of_endpoint(const http::Endpoint& endpoint) {
 unsigned owner_of(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 ? status.st_uid : ::geteuid();
-}
-
-Result<std::optional<http::Endpoint>> endpoint_of(const std::string& text) {
-    if (text.empty()) return std::optional<http::Endpoint>();
-    RF_TRY(auto endpoint, http::parse_endpoint(text));
-    return std::optional(endpoint);
 }
 
 /// The runtime directory where there is one that works, else STORE/run.
@@ -146,11 +141,7 @@ Result<void> Daemon::open_volume(crypto::Unlock unlock) {
 }
 
 Result<void> Daemon::start_http() {
-    http::ServerOptions options;
-    RF_TRY(options.http, endpoint_of(plan_.words.http));
-    RF_TRY(options.https, endpoint_of(plan_.words.https));
-    options.tls = {plan_.words.tls_certificate, plan_.words.tls_key};
-    RF_TRY(options.admin, endpoint_of(plan_.words.admin));
+    RF_TRY(http::ServerOptions options, server_options_of(plan_.words));
     if (!options.http && !options.https && !options.admin) return done();
     options.degraded = [this] { return volume_->degraded(); };
     options.extra_metrics = [] { return process_metrics(); };
@@ -254,6 +245,13 @@ void Daemon::reload() {
     if (!plan_.log_path.empty()) {
         auto reopened = redirect_output(plan_.log_path);
         log::info("SIGHUP: {}", reopened ? "log reopened" : reopened.error().message());
+    }
+    if (!plan_.words.access_log.empty()) {
+        if (auto reopened = http_->reopen_access_log())
+            log::info("SIGHUP: access log reopened");
+        else
+            log::error("SIGHUP: the access log goes on in its former file: {}",
+                       reopened.error().message());
     }
     if (plan_.words.https.empty()) return;
     if (auto reloaded = http_->reload_tls())

@@ -60,6 +60,10 @@ constexpr std::array kValued{
     Valued{"tls-key", &MountWords::tls_key},
     Valued{"admin", &MountWords::admin},
     Valued{"region", &MountWords::region},
+    Valued{"account", &MountWords::account},
+    Valued{"domain", &MountWords::domain},
+    Valued{"trusted-proxy", &MountWords::trusted_proxies},
+    Valued{"access-log", &MountWords::access_log},
     Valued{"key-file", &MountWords::key_file},
     Valued{"passphrase-file", &MountWords::passphrase_file},
 };

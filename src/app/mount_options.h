@@ -1,9 +1,9 @@
 // The -o list of `reelfs mount`, of mount(8) and of /etc/fstab. Pure.
 //
-// Three kinds of words: ours (container=, http=, https=, admin=, region=, key-file=,
-// passphrase-file=, ro, acl ...), words that mount(8) and systemd keep for themselves and pass on
-// all the same (noauto, nofail, _netdev, x-*, user ...; ignored), and everything else, which is
-// refused by name: a word that is silently dropped would be a promise not kept.
+// Three kinds of words: ours (container=, http=, domain=, key-file=, ro, acl ...), words that
+// mount(8) and systemd keep for themselves and pass on all the same (noauto, nofail, _netdev, x-*,
+// user ...; ignored), and everything else, which is refused by name: a word that is silently
+// dropped would be a promise not kept.
 #pragma once
 
 #include <optional>
@@ -22,10 +22,14 @@ struct MountWords {
     std::string tls_certificate;  // or ""
     std::string tls_key;          // or ""
     bool tls_self_signed = false;
-    std::string admin;                 // ADDR:PORT, or ""
-    std::string region = "us-west-2";  // what signatures are scoped to
-    std::string key_file;              // or ""
-    std::string passphrase_file;       // or ""
+    std::string admin;                     // ADDR:PORT, or ""
+    std::string region = "us-west-2";      // what signatures are scoped to
+    std::string account = "000000000000";  // of ARNs
+    std::string domain;                    // of endpoint hosts, or ""
+    std::string trusted_proxies;           // addresses and networks, separated by commas, or ""
+    std::string access_log;                // file, or ""
+    std::string key_file;                  // or ""
+    std::string passphrase_file;           // or ""
     bool read_only = false;
     bool allow_other = false;
     bool default_permissions = true;

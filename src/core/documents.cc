@@ -99,6 +99,7 @@ void Documents::publish(ContainerId container, const DocumentChange& change) {
         sets_.erase(container);
     else
         sets_[container] = std::move(after);
+    any_ = !sets_.empty();
 }
 
 void Documents::remove(ContainerId container) {
@@ -107,6 +108,7 @@ void Documents::remove(ContainerId container) {
     if (found == sets_.end()) return;
     bytes_ -= found->second->bytes();
     sets_.erase(found);
+    any_ = !sets_.empty();
 }
 
 }  // namespace reelfs::core

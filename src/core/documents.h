@@ -8,6 +8,7 @@
 // bounded (limits::documents_bytes_max).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,8 @@ class Documents {
     /// Once, before anybody asks.
     Result<void> load(catalog::Catalog& catalog) EXCLUDES(mutex_);
 
+    /// Whether any container has one: for those who ask for each request.
+    bool any() const { return any_.load(std::memory_order_relaxed); }
     /// Never null.
     std::shared_ptr<const DocumentSet> of(ContainerId container) const EXCLUDES(mutex_);
     /// kQuota when with this change all texts together would be too long. Called, like publish(),
@@ -55,6 +58,7 @@ class Documents {
     mutable SharedMutex mutex_;
     std::map<ContainerId, std::shared_ptr<const DocumentSet>> sets_ GUARDED_BY(mutex_);
     std::size_t bytes_ GUARDED_BY(mutex_) = 0;
+    std::atomic<bool> any_ = false;
 };
 
 }  // namespace reelfs::core

@@ -71,7 +71,7 @@ Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::stri
             RF_CHECK(w.insert_container(container));
             return add_entry(w, changed, root, name, row);
         },
-        [&] { context_.containers.put(container); });
+        [&] { context_.containers.put(container, name); });
     if (!created) {
         if (auto removed = context_.keys.remove_container(container.container); !removed)
             return std::move(created).error().with(

@@ -57,4 +57,13 @@ Result<bool> TreeImpl::delete_document(std::string_view container, DocumentKind 
     return there;
 }
 
+CorsDecision TreeImpl::decide_cors(std::string_view container, const CorsRequest& request) const {
+    if (!context_.documents.any()) return {};
+    const auto id = context_.containers.named(container);
+    if (!id) return {};
+    const auto set = context_.documents.of(*id);
+    if (!set->cors) return {};
+    return {.has_rules = true, .grant = policy::decide_cors(*set->cors, request)};
+}
+
 }  // namespace reelfs::core

@@ -109,6 +109,10 @@ class TreeImpl final : public Tree {
     Result<std::optional<std::string>> document(std::string_view container,
                                                 DocumentKind kind) override;
     Result<bool> delete_document(std::string_view container, DocumentKind kind) override;
+    CorsDecision decide_cors(std::string_view container, const CorsRequest& request) const override;
+    std::optional<std::string> container_at(std::string_view endpoint_id) const override {
+        return context_.containers.at_endpoint(endpoint_id);
+    }
 
     Result<std::shared_ptr<ObjectReader>> open_object(const AccessRequest& request,
                                                       std::string_view container,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 
 #include "core/accounts.h"
 #include "core/maintenance.h"
@@ -96,15 +97,7 @@ class VolumeImpl final : public Volume {
     ~VolumeImpl() override { maintenance_.stop(); }
 
     Result<void> start(bool clean, std::int64_t barrier_ms) {
-        std::vector<ContainerId> known;
-        RF_CHECK(catalog_->read([&](catalog::Reader& r) -> Result<void> {
-            RF_TRY(auto rows, r.containers());
-            for (const auto& row : rows) {
-                containers_.put(row);
-                known.push_back(row.container);
-            }
-            return done();
-        }));
+        RF_TRY(const std::vector<ContainerId> known, load_containers());
         if (!clean) {
             RF_TRY(auto lines, recover(context_));
             report_.insert(report_.end(), lines.begin(), lines.end());
@@ -118,6 +111,30 @@ class VolumeImpl final : public Volume {
         space_.refill_reserve();
         maintenance_.start(barrier_ms);
         return done();
+    }
+
+    Result<std::vector<ContainerId>> load_containers() {
+        std::map<NodeId, std::string> names;
+        std::string after;
+        for (bool more = true; more;) {
+            RF_CHECK(catalog_->read([&](catalog::Reader& r) -> Result<void> {
+                RF_TRY(auto entries,
+                       r.entries_after(kRootNode, after, limits::catalog_step_rows_max));
+                more = !entries.empty();
+                for (auto& entry : entries) names[entry.node] = after = std::move(entry.name);
+                return done();
+            }));
+        }
+        std::vector<ContainerId> known;
+        RF_CHECK(catalog_->read([&](catalog::Reader& r) -> Result<void> {
+            RF_TRY(auto rows, r.containers());
+            for (const auto& row : rows) {
+                containers_.put(row, names[row.root]);
+                known.push_back(row.container);
+            }
+            return done();
+        }));
+        return known;
     }
 
     Tree& tree() override { return tree_; }

@@ -13,8 +13,10 @@
 
 #include "http/admission.h"
 #include "http/chunked.h"
+#include "http/client.h"
 #include "http/connection_body.h"
 #include "http/connection_upload.h"
+#include "http/cors_response.h"
 #include "http/host.h"
 #include "http/item_request.h"
 #include "http/own_resources.h"
@@ -27,20 +29,9 @@ namespace reelfs::http {
 namespace {
 
 constexpr std::size_t kReadBytes = 2 * limits::KiB;
-constexpr std::string_view kAllowed = "GET, HEAD";
-constexpr std::string_view kAllowedOnObjects = "GET, HEAD, PUT, POST, DELETE";
-
-bool is_loopback(const asio::ip::address& address) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
-    return address.is_loopback();
-}
-
-bool peer_is_loopback(const Stream& socket) {
-    boost::system::error_code error;
-    const auto peer = socket.remote_endpoint(error);
-    return !error && is_loopback(peer.address());
-}
+constexpr std::string_view kAllowedOnAdmin = "GET, HEAD";
+constexpr std::string_view kAllowed = "GET, HEAD, OPTIONS";
+constexpr std::string_view kAllowedOnObjects = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 
 Response method_not_allowed(std::string_view allowed) {
     Response response = error_response(405, fmt::format("the methods here are {}", allowed));
@@ -50,13 +41,13 @@ Response method_not_allowed(std::string_view allowed) {
 
 }  // namespace
 
-Connection::Connection(Stream socket, Loop& loop, ServerState& state, Door door,
+Connection::Connection(Stream socket, Loop& loop, ServerState& state, Door door, Peer peer,
                        std::uint64_t ticket)
     : socket_(std::move(socket)),
       loop_(loop),
       state_(state),
       door_(door),
-      peer_is_loopback_(peer_is_loopback(socket_)),
+      peer_(std::move(peer)),
       ticket_(ticket),
       pace_(0, 0, 0) {
     task_.connection = this;
@@ -215,6 +206,9 @@ Async<void> Connection::refuse(Refusal refusal) {
 
 Async<void> Connection::serve() {
     const std::int64_t started = now_ns();
+    exchange_ = {};
+    exchange_.received_ns = exchange_.complete_ns = started;
+    exchange_.received = state_.clock.now();
     meter_ = &state_.other;
     // The connection's first request has the acceptor's ticket, in the order of the connections.
     if (!head_.has_body()) drop_ticket();
@@ -234,37 +228,79 @@ Async<void> Connection::serve() {
     co_await send(response);
     meter_->record(now_ns() - started, body_sent_, !failed_ && !server_fault);
     object_ = {};
-    if (dead_ || !body_pending_) co_return;
-    if (keep_alive_) keep_alive_ = co_await drain_body();
-    lingers_ = !keep_alive_;
+    if (!dead_ && body_pending_) {
+        if (keep_alive_) keep_alive_ = co_await drain_body();
+        lingers_ = !keep_alive_;
+    }
+    note_access(response);
+    place_ = {};
+}
+
+/// One line for each request on data.
+void Connection::note_access(const Response& response) {
+    if (state_.access_log == nullptr || exchange_.operation.empty()) return;
+    const Ending ending{.ns = sent_ns_, .bytes_sent = body_sent_, .cut = dead_, .ours = failed_};
+    state_.access_log->write(
+        access_line(record_of(exchange_, who_, response, ending, state_.options.account)));
 }
 
 Async<Response> Connection::answer() {
     const bool is_head = head_.method == "HEAD";
-    const bool reads = is_head || head_.method == "GET";
     auto target = parse_target(head_.target);
     Response response;
     if (!target) {
         response = error_response(400, target.error().message());
-    } else if (door_ == Door::kPublic && !identify(response)) {
-        // Said already.
-    } else if (door_ == Door::kAdmin) {
-        if (reads)
-            response = co_await answer_on_admin(std::move(target->segments));
-        else
-            response = method_not_allowed(kAllowed);
-    } else if (reads) {
-        response = co_await answer_read(*target);
+    } else if (door_ == Door::kPublic) {
+        response = co_await answer_public(*target);
+    } else if (is_head || head_.method == "GET") {
+        response = co_await answer_on_admin(std::move(target->segments));
     } else {
-        response = co_await answer_write(*target);
+        response = method_not_allowed(kAllowedOnAdmin);
     }
     response.head_only = response.head_only || is_head;
     co_return response;
 }
 
-Async<Response> Connection::answer_read(Target& target) {
+Route Connection::route_of(Target& target) const {
+    const auto label = endpoint_label(head_.host, state_.options.domain);
+    if (!label) return route_public(std::move(target.segments));
+    auto container = state_.tree.container_at(*label);
+    if (container) return route_at_endpoint(*std::move(container), std::move(target.segments));
+    return {.resource = Resource::kNoEndpoint, .container = *label, .path = {}, .by_host = true};
+}
+
+/// Preflights come without credentials, so they are answered before anybody is asked for some.
+Async<Response> Connection::answer_public(Target& target) {
+    if (!find_client()) co_return error_response(503, "too many requests of one client at once");
+    Route route = route_of(target);
+    const bool on_data =
+        route.resource == Resource::kContainer || route.resource == Resource::kObject;
+    if (on_data) exchange_.container = route.container;
+    if (on_data && state_.access_log) exchange_.note(head_.method, target.query, route);
+    Response response;
+    if (head_.method == "OPTIONS") {
+        response = answer_options(state_.tree, head_, route);
+    } else if (identify(response)) {
+        response = co_await answer_proved(target, std::move(route));
+    }
+    if (on_data && head_.method != "OPTIONS")
+        add_cors(state_.tree, head_, exchange_.container, response);
+    co_return response;
+}
+
+Async<Response> Connection::answer_proved(Target& target, Route route) {
+    Response response;
+    if (route.resource == Resource::kNoEndpoint)
+        response = error_response(container_not_found(route.container));
+    else if (head_.method == "HEAD" || head_.method == "GET")
+        response = co_await answer_read(target, std::move(route));
+    else
+        response = co_await answer_write(target, std::move(route));
+    co_return response;
+}
+
+Async<Response> Connection::answer_read(Target& target, Route route) {
     const bool is_head = head_.method == "HEAD";
-    Route route = route_public(std::move(target.segments));
     Response response;
     switch (route.resource) {
         case Resource::kObject:
@@ -282,6 +318,7 @@ Async<Response> Connection::answer_read(Target& target) {
             break;
         case Resource::kRoot:
         case Resource::kUnknown:
+        case Resource::kNoEndpoint:
             response = error_response(404, "there is nothing here");
             break;
     }
@@ -289,15 +326,16 @@ Async<Response> Connection::answer_read(Target& target) {
 }
 
 /// Encoders PUT, or POST to the object's path; a POST with a query is neither.
-Async<Response> Connection::answer_write(Target& target) {
+Async<Response> Connection::answer_write(Target& target, Route route) {
     const bool puts = head_.method == "PUT" || (head_.method == "POST" && target.query.empty());
-    Route route = route_public(std::move(target.segments));
     const bool object = route.resource == Resource::kObject;
     Response response;
     if (object && puts) {
         response = co_await answer_upload(std::move(route));
     } else if (object && head_.method == "DELETE") {
         response = co_await answer_delete(std::move(route));
+    } else if (route.resource == Resource::kRoot && head_.method == "POST") {
+        response = answer_control();
     } else {
         response = method_not_allowed(object ? kAllowedOnObjects : kAllowed);
     }
@@ -326,6 +364,21 @@ Async<Response> Connection::answer_delete(Route route) {
     co_return response;
 }
 
+/// Whom the request comes from, and a place for it if a proxy brings it. False: there is none.
+bool Connection::find_client() {
+    exchange_.client =
+        client_of(head_, peer_.address, socket_.secure(), state_.options.trusted_proxies);
+    if (!exchange_.client.proxied) return true;  // its connection has one
+    const IpAddress counted = exchange_.client.address.value_or(peer_.address);
+    auto place = state_.clients.try_enter(counted);
+    if (!place) {
+        state_.peer_faults.note(PeerFault::kTurnedAway);
+        return false;
+    }
+    place_ = *std::move(place);
+    return true;
+}
+
 /// Once for each request: who sends it is in who_ from here on. False: it ends here, with
 /// `response`.
 bool Connection::identify(Response& response) {
@@ -339,13 +392,14 @@ bool Connection::identify(Response& response) {
 }
 
 Asker Connection::asker() const {
-    return {head_, who_, {.secure = socket_.secure(), .peer_is_loopback = peer_is_loopback_}};
+    const Client& client = exchange_.client;
+    return {head_, who_, {.secure = client.secure, .peer_is_loopback = client.is_loopback()}};
 }
 
 void Connection::ask_as(Action action) {
     object_.access.principal = who_.principal;
     object_.access.action = action;
-    object_.access.peer = {.peer_is_loopback = peer_is_loopback_,
+    object_.access.peer = {.peer_is_loopback = exchange_.client.is_loopback(),
                            .host_is_local = host_is_local(head_.host),
                            .forwarded = was_forwarded(head_)};
 }
@@ -353,7 +407,10 @@ void Connection::ask_as(Action action) {
 Async<Response> Connection::answer_object(Route route) {
     object_.route = std::move(route);
     ask_as(head_.method == "HEAD" ? Action::kDescribeObject : Action::kGetObject);
-    if (object_.run_cached(state_, head_)) co_return std::move(object_.response);
+    if (object_.run_cached(state_, head_)) {
+        exchange_.expires = object_.expires;
+        co_return std::move(object_.response);
+    }
     if (!start_on_pool(
             task_, [this] { object_.run(state_, head_); }, true))
         co_return error_response(503, "too many requests wait; try again");
@@ -362,6 +419,7 @@ Async<Response> Connection::answer_object(Route route) {
         object_ = {};
         co_return error_response(500, "internal error");
     }
+    exchange_.expires = object_.expires;
     co_return std::move(object_.response);
 }
 
@@ -386,6 +444,7 @@ Async<bool> Connection::drain_body() {
         if (!head_.chunked) {
             const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left, input_.size()));
             input_.consume(n);
+            exchange_.bytes_received += n;
             left -= n;
             if (left == 0) break;
         } else {
@@ -396,6 +455,7 @@ Async<bool> Connection::drain_body() {
             if (chunks.state() == ChunkedDecoder::State::kMalformed)
                 state_.peer_faults.note(PeerFault::kBadBody);
             if (chunks.state() == ChunkedDecoder::State::kMalformed || data > left) co_return false;
+            exchange_.bytes_received += data;
             left -= data;
             if (step.consumed > 0) continue;
         }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "http/data_access.h"
+#include "http/exchange.h"
 #include "http/input_buffer.h"
 #include "http/object_request.h"
 #include "http/pace.h"
@@ -72,13 +73,20 @@ class Event {
     bool resumed_ = false;
 };
 
+/// The other end of a connection, and its place among its client's.
+struct Peer {
+    IpAddress address;
+    ClientPlaces::Place place;  // none of a trusted proxy, nor on the admin listener
+};
+
 class Connection final : public std::enable_shared_from_this<Connection> {
   public:
     enum class Door { kPublic, kAdmin };
 
     /// `state.connections` has been entered for it.
     /// `ticket`: its place among uploads, should the first request be one.
-    Connection(Stream socket, Loop& loop, ServerState& state, Door door, std::uint64_t ticket);
+    Connection(Stream socket, Loop& loop, ServerState& state, Door door, Peer peer,
+               std::uint64_t ticket);
     ~Connection();
 
     /// Serves until the peer or we have enough.
@@ -115,9 +123,14 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<void> serve();
     void drop_ticket();
     Async<Response> answer();
-    Async<Response> answer_read(Target& target);
-    Async<Response> answer_write(Target& target);
+    Async<Response> answer_read(Target& target, Route route);
+    Async<Response> answer_write(Target& target, Route route);
+    Route route_of(Target& target) const;
+    Async<Response> answer_public(Target& target);
+    Async<Response> answer_proved(Target& target, Route route);
     bool identify(Response& response);
+    bool find_client();
+    void note_access(const Response& response);
     Asker asker() const;
     void ask_as(Action action);
     Async<Response> answer_object(Route route);
@@ -166,7 +179,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Loop& loop_;
     ServerState& state_;
     const Door door_;
-    const bool peer_is_loopback_;
+    const Peer peer_;
 
     // The request at hand
     std::optional<std::uint64_t> ticket_;  // until it is used, or the first request is no upload
@@ -174,6 +187,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     std::string head_text_;
     RequestHead head_;
     Authenticated who_;
+    Exchange exchange_;
+    ClientPlaces::Place place_;  // of a client behind a proxy
     bool keep_alive_ = true;
     bool body_pending_ = false;
 
@@ -185,7 +200,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     PoolTask task_;
     Pace pace_;
     std::uint64_t body_sent_ = 0;
-    bool failed_ = false;  // through us, not the peer
+    std::int64_t sent_ns_ = 0;  // when it was
+    bool failed_ = false;       // through us, not the peer
 
     // Progress and interruption
     Event event_;

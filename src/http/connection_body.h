@@ -65,9 +65,10 @@ inline Async<void> Connection::send(Response& response) {
                  limits::http_stall_bytes_per_second *
                      static_cast<std::uint64_t>(state_.limits.stall_ms) / 1'000,
                  acknowledged());
-    const std::string request_id = state_.next_request_id();
+    exchange_.request_id = state_.next_request_id();
+    exchange_.answered_ns = now_ns();
     std::string head = render_head(response, {.date = loop_.date_of(state_.clock.now()),
-                                              .request_id = request_id,
+                                              .request_id = exchange_.request_id,
                                               .minor_version = head_.minor_version,
                                               .keep_alive = keep_alive_});
     if (response.head_only) {
@@ -82,6 +83,7 @@ inline Async<void> Connection::send(Response& response) {
         const bool sent = co_await send_text(head, response.text);
         if (sent) body_sent_ = response.text.size();
     }
+    sent_ns_ = now_ns();
     enter(Phase::kServing, 0);
 }
 

@@ -146,6 +146,8 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
     }
     co_await wait_for(task_);
     body_pending_ = !body.whole();
+    exchange_.bytes_received = total;
+    exchange_.complete_ns = now_ns();
     if (body_pending_) head_.keep_alive = false;  // where the next request begins is not known
     if (!request.failure && body.malformed()) {
         state_.peer_faults.note(PeerFault::kBadBody);

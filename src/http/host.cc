@@ -66,6 +66,34 @@ bool host_is_local(std::string_view host) {
     return parts->bracketed ? is_loopback_ipv6(parts->name) : is_loopback_name(parts->name);
 }
 
+std::optional<std::string> endpoint_label(std::string_view host, std::string_view domain) {
+    if (domain.empty()) return std::nullopt;
+    auto parts = split_host(host);
+    if (!parts || parts->bracketed) return std::nullopt;
+    std::string& name = parts->name;
+    std::transform(name.begin(), name.end(), name.begin(), to_lower);
+    if (name.ends_with('.')) name.pop_back();  // the same name, written in full
+    if (name.size() < domain.size() + 2 || !name.ends_with(domain)) return std::nullopt;
+    name.resize(name.size() - domain.size());
+    if (!name.ends_with('.')) return std::nullopt;
+    name.pop_back();
+    return std::move(name);
+}
+
+Result<std::string> parse_domain(std::string_view text) {
+    std::string domain(text);
+    std::transform(domain.begin(), domain.end(), domain.begin(), to_lower);
+    const bool good = !domain.empty() && domain.size() <= 200 && !domain.starts_with('.') &&
+                      !domain.ends_with('.') && domain.find("..") == std::string::npos &&
+                      !is_ipv4(domain) && std::all_of(domain.begin(), domain.end(), [](char c) {
+                          return is_alpha(c) || is_digit(c) || c == '-' || c == '.';
+                      });
+    if (good) return domain;
+    return Error(Errc::kInvalid, "\"" + std::string(text) +
+                                     "\" is no domain; write one like media.example.com, whose "
+                                     "subdomains lead here");
+}
+
 bool was_forwarded(const RequestHead& head) {
     return std::any_of(head.fields.begin(), head.fields.end(), [](const RequestHead::Field& field) {
         constexpr std::string_view kPrefix = "x-forwarded-";

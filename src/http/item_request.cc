@@ -3,13 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "http/data_access.h"
+#include "http/item_query.h"
 #include "http/mime.h"
-#include "http/page_token.h"
-#include "http/query.h"
 #include "http/target.h"
-#include "http/text.h"
 #include "reelfs/base/log.h"
-#include "reelfs/model/limits.h"
 
 namespace reelfs::http {
 
@@ -21,31 +18,6 @@ Response failed(const Error& error, std::string_view path) {
     Response response = error_response(fault_of(error.code(), path));
     if (response.status >= 500) log::error("http: {}", error.message());
     return response;
-}
-
-struct Asked {
-    Components folder;
-    std::size_t max = limits::items_page_max;
-    std::string after;
-};
-
-Result<Asked> asked_items(const Route& route, std::string_view query, std::int64_t now_seconds) {
-    Asked asked;
-    RF_TRY(const auto path, query_value(query, "Path"));
-    RF_TRY(asked.folder, split_path(path.value_or("")));
-    RF_TRY(const auto max, query_value(query, "MaxResults"));
-    if (max) {
-        const auto number = parse_decimal(*max);
-        if (!number || *number < 1 || *number > limits::items_page_max)
-            return Error(Errc::kInvalid, "MaxResults is a number from 1 to 1000");
-        asked.max = static_cast<std::size_t>(*number);
-    }
-    RF_TRY(const auto token, query_value(query, "NextToken"));
-    if (token) {
-        RF_TRY(asked.after,
-               read_page_token(*token, route.container + path_text(asked.folder), now_seconds));
-    }
-    return asked;
 }
 
 Json json_of(const core::Item& item) {
@@ -64,7 +36,7 @@ Json json_of(const core::Item& item) {
 Response list_items(ServerState& state, const Asker& asker, const Route& route,
                     std::string_view query) {
     const std::int64_t now = state.clock.now().seconds();
-    const auto asked = asked_items(route, query, now);
+    const auto asked = parse_item_query(route.container, query, now);
     if (auto refused = refuse_access(state, asker, Action::kListItems, route.container,
                                      asked ? asked->folder : Components{}))
         return *std::move(refused);
@@ -79,8 +51,7 @@ Response list_items(ServerState& state, const Asker& asker, const Route& route,
     Json body{{"Items", Json::array()}};
     for (const core::Item& item : page->items) body["Items"].push_back(json_of(item));
     if (page->more)
-        body["NextToken"] =
-            make_page_token(route.container + path_text(asked->folder), page->last, now);
+        body["NextToken"] = next_item_token(route.container, asked->folder, page->last, now);
     return text_response(200, "application/json",
                          body.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
@@ -95,7 +66,7 @@ Response delete_object(ServerState& state, const Asker& asker, const Route& rout
         return failed(container.error(), route.container);
     }
     if (auto deleted = state.tree.delete_object(route.container, route.path); !deleted)
-        return failed(deleted.error(), "/" + route.container + path_text(route.path));
+        return failed(deleted.error(), asked_path(route));
     return Response{};
 }
 

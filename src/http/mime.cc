@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http/text.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::http {
 

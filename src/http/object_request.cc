@@ -12,12 +12,6 @@ namespace reelfs::http {
 
 namespace {
 
-std::string asked_path(const Route& route) {
-    Components all = route.path;
-    all.insert(all.begin(), route.container);
-    return path_text(all);
-}
-
 Response failed(ServerState& state, const Error& error, const Route& route) {
     if (error.code() == Errc::kNotFound) {
         // MediaStore's clients tell the two apart. Whoever learns this may look the name up.
@@ -52,6 +46,7 @@ void ObjectRequest::plan(ServerState& state, const RequestHead& head,
                       .size = now.size,
                       .growing = now.growing};
     if (!now.growing && !opened->etag().none()) facts.etag = opened->etag().hex();
+    expires = opened->attributes().expires;
     response = respond_with_object(head, facts, state.clock.now());
     if (response.head_only || (response.parts.empty() && !response.follow_from)) return;
     reader = std::move(opened);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "http/request_gate.h"
@@ -25,7 +26,8 @@ struct ObjectRequest {
 
     // Found
     Response response;
-    bool found = false;  // run_cached() or run() has come to its end
+    bool found = false;                // run_cached() or run() has come to its end
+    std::optional<Timestamp> expires;  // the object
     std::shared_ptr<core::ObjectReader>
         reader;    // null when the response is an error or has no body
     Window first;  // the first bytes of the first part; empty when there was no room for it

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "http/cors_response.h"
 #include "http/http_date.h"
 #include "http/metrics_text.h"
 
@@ -23,6 +24,8 @@ std::string server_gauges(const ServerState& state) {
          number(state.connections.value()), false},
         {"reelfs_http_connections_max", "Connections at which new ones are turned away.",
          number(state.limits.connections_max), false},
+        {"reelfs_http_access_log_dropped_total", "Lines of the access log that were dropped.",
+         number(state.access_log ? state.access_log->dropped() : 0), true},
         {"reelfs_http_followers", "Responses following a growing file.",
          number(state.followers.load()), false},
         {"reelfs_http_body_memory_bytes", "Memory held by bodies on their way out.",
@@ -47,7 +50,21 @@ Response answer_health() {
 }
 
 Response answer_time(const Clock& clock) {
-    return uncached(text_response(200, kPlain, format_iso_date(clock.now().ns)));
+    Response response = uncached(text_response(200, kPlain, format_iso_date(clock.now().ns)));
+    add_cors_for_all(response);
+    return response;
+}
+
+Response answer_control() {
+    // As AWS JSON 1.1 says it: botocore reads the code from the body only.
+    constexpr std::string_view kType = "UnknownOperationException";
+    Response response = text_response(
+        400, "application/x-amz-json-1.1",
+        R"({"__type":"UnknownOperationException","Message":"container operations are not served )"
+        R"(over HTTP; use the reelfs command on the server"})");
+    response.add("x-amzn-ErrorType", kType);
+    response.error = kType;
+    return response;
 }
 
 Response answer_admin(AdminResource resource, ServerState& state) {

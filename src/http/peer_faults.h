@@ -15,7 +15,7 @@
 namespace reelfs::http {
 
 enum class PeerFault {
-    kTurnedAway,  // a connection beyond the limit
+    kTurnedAway,  // a connection beyond a limit, or a request of a proxy's client
     kBadHead,     // refused by the request gate
     kSlowHead,
     kBadBody,  // its chunks are malformed or too long

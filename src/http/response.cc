@@ -33,6 +33,7 @@ Response text_response(int status, std::string_view content_type, std::string te
 Response error_response(const Fault& fault) {
     Response response = text_response(fault.status, "application/json", error_json(fault));
     response.add("x-amzn-ErrorType", fault.type);
+    response.error = fault.type;
     if (fault.status == 503) response.add("Retry-After", "1");
     return response;
 }

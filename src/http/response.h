@@ -21,7 +21,8 @@ struct BodyPart {
 
 struct Response {
     int status = 200;
-    std::string fields;  // "Name: value\r\n", without those that render_head adds
+    std::string_view error;  // x-amzn-ErrorType, "" for none; static text
+    std::string fields;      // "Name: value\r\n", without those that render_head adds
 
     // The body: text, or parts of an object, or (following) an object from an offset as it grows.
     std::string text;

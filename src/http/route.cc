@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "http/target.h"
+
 namespace reelfs::http {
 
 Route route_public(Components segments) {
@@ -18,6 +20,18 @@ Route route_public(Components segments) {
     segments.erase(segments.begin());
     route.path = std::move(segments);
     return route;
+}
+
+Route route_at_endpoint(std::string container, Components segments) {
+    return {.resource = segments.empty() ? Resource::kContainer : Resource::kObject,
+            .container = std::move(container),
+            .path = std::move(segments),
+            .by_host = true};
+}
+
+std::string asked_path(const Route& route) {
+    if (route.by_host) return path_text(route.path);
+    return "/" + route.container + (route.path.empty() ? "" : path_text(route.path));
 }
 
 AdminResource route_admin(const Components& segments) {

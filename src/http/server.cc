@@ -16,6 +16,8 @@
 
 #include "http/admission.h"
 #include "http/connection.h"
+#include "http/http_date.h"
+#include "http/response.h"
 #include "http/server_limits.h"
 #include "http/server_state.h"
 #include "reelfs/base/log.h"
@@ -27,14 +29,15 @@ namespace {
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
 using boost::system::error_code;
 
-constexpr std::string_view kFull =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-    "x-amzn-ErrorType: ServiceUnavailable\r\nConnection: close\r\n\r\n";
-
 asio::ip::address address_of(const Endpoint& endpoint) {
     error_code error;
     const auto literal = asio::ip::make_address(endpoint.address, error);
     return error ? asio::ip::address(asio::ip::address_v4::loopback()) : literal;
+}
+
+IpAddress ip_address_of(const asio::ip::address& address) {
+    return address.is_v4() ? IpAddress::of_v4(address.to_v4().to_bytes())
+                           : IpAddress::of_v6(address.to_v6().to_bytes());
 }
 
 std::string text_of(const Endpoint& endpoint) {
@@ -92,6 +95,10 @@ class AsioServer final : public Server {
         if (state_.options.https) {
             RF_TRY(tls_, TlsContext::load(state_.options.tls));
         }
+        if (!state_.options.access_log.empty()) {
+            RF_TRY(state_.access_log, AccessLog::open(state_.options.access_log,
+                                                      state_.limits.access_log_queue_bytes_max));
+        }
         RF_CHECK(listen(public_, state_.options.http, Connection::Door::kPublic));
         RF_CHECK(listen(secure_, state_.options.https, Connection::Door::kPublic));
         if (secure_) secure_->tls = tls_.get();
@@ -116,6 +123,10 @@ class AsioServer final : public Server {
     std::optional<Endpoint> admin() const override { return admin_ ? admin_->bound : std::nullopt; }
 
     Result<void> reload_tls() override { return tls_ ? tls_->reload() : done(); }
+
+    Result<void> reopen_access_log() override {
+        return state_.access_log ? state_.access_log->reopen() : done();
+    }
 
     void stop(std::int64_t grace_ms) override {
         MutexLock lock(stop_mutex_);
@@ -178,24 +189,54 @@ class AsioServer final : public Server {
         }
     }
 
+    /// A place for a connection, in all and of its client. A trusted proxy's clients are counted
+    /// by their requests; the admin listener's must not be kept out by others.
+    std::optional<Peer> admit(const Socket& socket, const Listener& listener) {
+        error_code error;
+        const auto remote = socket.remote_endpoint(error);
+        if (error) return std::nullopt;  // it has gone already
+        Peer peer{ip_address_of(remote.address()), {}};
+        const bool counted = listener.door == Connection::Door::kPublic &&
+                             !is_in(state_.options.trusted_proxies, peer.address);
+        if (counted) {
+            auto place = state_.clients.try_enter(peer.address);
+            if (!place) return std::nullopt;
+            peer.place = *std::move(place);
+        }
+        if (!state_.connections.try_enter()) return std::nullopt;
+        return peer;
+    }
+
+    std::string turned_away() {
+        const Response response = error_response(503, "too many connections; try again");
+        const std::string date = format_http_date(state_.clock.now().seconds());
+        const std::string request_id = state_.next_request_id();
+        return render_head(response, {.date = date,
+                                      .request_id = request_id,
+                                      .minor_version = 1,
+                                      .keep_alive = false}) +
+               response.text;
+    }
+
     /// Counts it, then starts it on its own thread.
     void adopt(Socket socket, Loop& loop, const Listener& listener) {
         error_code ignored;
         ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
         socket.non_blocking(true, ignored);
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        if (!state_.connections.try_enter()) {
+        auto peer = admit(socket, listener);
+        if (!peer) {
             state_.peer_faults.note(PeerFault::kTurnedAway);
-            if (listener.tls == nullptr) socket.write_some(asio::buffer(kFull), ignored);
+            if (listener.tls == nullptr) socket.write_some(asio::buffer(turned_away()), ignored);
             return;
         }
         std::unique_ptr<TlsSession> tls;
         if (listener.tls != nullptr) tls = listener.tls->session(socket.native_handle());
         const std::uint64_t ticket = state_.tree.draw_ticket();
-        asio::post(loop.io, [this, &loop, door = listener.door, ticket,
+        asio::post(loop.io, [this, &loop, door = listener.door, ticket, from = *std::move(peer),
                              taken = Stream(std::move(socket), std::move(tls))]() mutable {
-            auto connection =
-                std::make_shared<Connection>(std::move(taken), loop, state_, door, ticket);
+            auto connection = std::make_shared<Connection>(std::move(taken), loop, state_, door,
+                                                           std::move(from), ticket);
             if (!state_.stopping) connection->start();
         });
     }

@@ -26,6 +26,7 @@ struct ServerLimits {
     unsigned upload_threads = limits::http_upload_threads;
     std::size_t pool_queue_max = limits::http_pool_queue_max;
     std::size_t connections_max = limits::http_connections_max;
+    std::size_t connections_per_client_max = limits::http_connections_per_client_max;
     std::size_t window_bytes = limits::http_window_bytes;
     std::size_t bytes_in_flight_max = limits::http_bytes_in_flight_max;
     std::int64_t head_ms = limits::http_head_ms;
@@ -35,6 +36,7 @@ struct ServerLimits {
     std::int64_t linger_ms = limits::http_linger_ms;
     std::int64_t challenge_ms = limits::http_challenge_ms;
     std::int64_t follow_idle_ms = limits::follow_idle_ms;
+    std::size_t access_log_queue_bytes_max = limits::access_log_queue_bytes_max;
     std::int64_t tick_ms = 1'000;  // how often deadlines are looked at
 };
 

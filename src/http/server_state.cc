@@ -66,6 +66,7 @@ ServerState::ServerState(core::Tree& the_tree, const Clock& the_clock, Metrics& 
       list_items(metrics.operation("http", "ListItems")),
       other(metrics.operation("http", "other")),
       connections(limits.connections_max),
+      clients(limits.connections_per_client_max),
       budget(limits.bytes_in_flight_max),
       pool(limits.pool_threads, limits.pool_queue_max),
       upload_pool(limits.upload_threads, limits.pool_queue_max),

@@ -6,9 +6,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "http/access_log.h"
 #include "http/challenges.h"
+#include "http/client_places.h"
 #include "http/peer_faults.h"
 #include "http/server_limits.h"
 #include "http/window_budget.h"
@@ -58,6 +61,7 @@ struct ServerState {
     OperationMeter& other;
 
     ConnectionCount connections;
+    ClientPlaces clients;
     std::atomic<std::size_t> followers{0};
     std::atomic<std::uint64_t> unlistable_names{0};  // passed over by ListItems
     std::atomic<std::uint64_t> refused_ingests{0};
@@ -66,6 +70,7 @@ struct ServerState {
     Challenges challenges{limits::http_challenges_max};
     std::atomic<bool> stopping{false};
     WindowBudget budget;
+    std::unique_ptr<AccessLog> access_log;  // null: none. Set before anything is served
     // Last: their threads use the rest. Uploads wait for the disk and for room, reads must not wait
     // for them.
     WorkerPool pool;

@@ -12,7 +12,7 @@ namespace reelfs::http {
 
 struct Fault {
     int status = 500;
-    std::string_view type;  // x-amzn-ErrorType
+    std::string_view type;  // x-amzn-ErrorType; static text
     std::string message;
 };
 

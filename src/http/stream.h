@@ -76,9 +76,6 @@ class Stream {
         socket_.set_option(option, error);
     }
     Socket::native_handle_type native_handle() { return socket_.native_handle(); }
-    Socket::endpoint_type remote_endpoint(ErrorCode& error) const {
-        return socket_.remote_endpoint(error);
-    }
 
   private:
     static ErrorCode error_of(TlsSession::State state);

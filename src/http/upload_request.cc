@@ -55,10 +55,8 @@ void UploadRequest::fail(const Error& error) {
     // What stands in the way of a name is the peer's to know; the rest is told by its kind.
     const bool about_path = error.code() == Errc::kIsDirectory ||
                             error.code() == Errc::kNotDirectory || error.code() == Errc::kInvalid;
-    failure =
-        about_path
-            ? error_response(400, error.message())
-            : error_response(fault_of(error.code(), "/" + route.container + path_text(route.path)));
+    failure = about_path ? error_response(400, error.message())
+                         : error_response(fault_of(error.code(), asked_path(route)));
     if (failure->status >= 500) log::error("http: {}", error.message());
 }
 

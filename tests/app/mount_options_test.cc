@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
+#include "app/http_options.h"
 #include "app/remount.h"
 
 namespace reelfs::app {
@@ -45,6 +46,24 @@ TEST(MountOptions, OurValuesAreTaken) {
     EXPECT_EQ(words.key_file, "/a b/k,ey");
     EXPECT_TRUE(words.acl);
     EXPECT_TRUE(words.allow_other);
+}
+
+TEST(MountOptions, WordsForTheHttpDoorAreChecked) {
+    auto options = server_options_of(
+        parsed("http=127.0.0.1:1,domain=Media.Example,account=111122223333,region=us-gov-east-1,"
+               "trusted-proxy=10.0.0.0/8\\,::1,access-log=/var/log/a"));
+    ASSERT_TRUE(options.ok()) << options.error().message();
+    EXPECT_EQ(options->http->port, 1);
+    EXPECT_EQ(options->domain, "media.example");
+    EXPECT_EQ(options->account, "111122223333");
+    EXPECT_EQ(options->trusted_proxies.size(), 2u);
+    EXPECT_EQ(options->access_log, "/var/log/a");
+    EXPECT_TRUE(server_options_of(MountWords{}).ok());
+    for (const char* bad :
+         {"account=1", "account=11112222333x", "region=moon", "region=us-west", "region=-west-2",
+          "region=us--2", "region=us-west-22", "region=US-west-2", "domain=a..b",
+          "trusted-proxy=10.0.0.1/8", "http=nowhere"})
+        EXPECT_EQ(server_options_of(parsed(bad)).error().code(), Errc::kInvalid) << bad;
 }
 
 TEST(MountOptions, WordsOfMountAndSystemdAreIgnored) {

@@ -135,7 +135,8 @@ class GoldenStore {
 };
 
 TEST(Schema, TheStepsOfReleasedVersionsAreAsTheyWere) {
-    constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull, 0x0ull};
+    constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull,
+                                         0x053dd81211e716b0ull};
     ASSERT_EQ(kSchemaVersion, static_cast<std::int64_t>(std::size(kHashes)));
     ASSERT_EQ(schema_steps().size(), std::size(kHashes));
     for (std::size_t i = 0; i < std::size(kHashes); ++i) {

@@ -420,6 +420,8 @@ class FakeTree final : public core::Tree {
         return absent();
     }
     Result<bool> delete_document(std::string_view, DocumentKind) override { return absent(); }
+    CorsDecision decide_cors(std::string_view, const CorsRequest&) const override { return {}; }
+    std::optional<std::string> container_at(std::string_view) const override { return {}; }
     void set_change_listener(core::ChangeListener* told) override { listener = told; }
     std::vector<Gauge> gauges() const override { return {}; }
 

@@ -18,6 +18,7 @@
 #include "reelfs/base/mutex.h"
 #include "reelfs/core/tree.h"
 #include "reelfs/policy/access.h"
+#include "reelfs/policy/cors.h"
 
 namespace reelfs::http {
 
@@ -230,6 +231,9 @@ class FakeTree final : public core::Tree {
     std::atomic<bool> names_in_memory{true};
     std::atomic<std::uint64_t> tickets{0};
     std::optional<Errc> open_error;
+    std::string cors_container;
+    policy::CorsRules cors_rules;
+    std::map<std::string, std::string> endpoints;  // id -> container
 
     // Not of this door
     Result<Attributes> lookup(NodeId, std::string_view) override { return no(); }
@@ -325,6 +329,16 @@ class FakeTree final : public core::Tree {
         return no();
     }
     Result<bool> delete_document(std::string_view, DocumentKind) override { return no(); }
+    CorsDecision decide_cors(std::string_view container,
+                             const CorsRequest& request) const override {
+        if (container != cors_container) return {};
+        return {.has_rules = true, .grant = policy::decide_cors(cors_rules, request)};
+    }
+    std::optional<std::string> container_at(std::string_view endpoint_id) const override {
+        const auto found = endpoints.find(std::string(endpoint_id));
+        if (found == endpoints.end()) return std::nullopt;
+        return found->second;
+    }
     void set_change_listener(core::ChangeListener*) override {}
 
   private:

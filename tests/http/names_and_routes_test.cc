@@ -63,6 +63,33 @@ TEST(Target, RefusesWhatCouldBeReadAsAnotherPath) {
     EXPECT_TRUE(parse_target(escaped).ok()) << "255 bytes once decoded";
 }
 
+TEST(Route, AnEndpointHostNamesTheContainerAndNoSegmentDoes) {
+    EXPECT_EQ(endpoint_label("abc.media.example", "media.example"), "abc");
+    EXPECT_EQ(endpoint_label("ABC.Media.EXAMPLE:8080", "media.example"), "abc");
+    EXPECT_EQ(endpoint_label("abc.media.example.", "media.example"), "abc");
+    EXPECT_EQ(endpoint_label("a.b.media.example", "media.example"), "a.b");
+    for (const char* other : {"media.example", ".media.example", "xmedia.example", "abc.example",
+                              "localhost", "127.0.0.1:80", "[::1]", "media.example:80", ""})
+        EXPECT_EQ(endpoint_label(other, "media.example"), std::nullopt) << other;
+    EXPECT_EQ(endpoint_label("abc.media.example", ""), std::nullopt);
+
+    const Route root = route_at_endpoint("live", {});
+    EXPECT_EQ(root.resource, Resource::kContainer);
+    EXPECT_EQ(root.container, "live");
+    const Route object = route_at_endpoint("live", {"~reelfs", "time"});
+    EXPECT_EQ(object.resource, Resource::kObject);
+    EXPECT_EQ(asked_path(object), "/~reelfs/time");
+    EXPECT_EQ(asked_path(route_public({"live", "a"})), "/live/a");
+    EXPECT_EQ(asked_path(route_public({"live"})), "/live");
+}
+
+TEST(Domain, IsAHostNameInLowerCase) {
+    EXPECT_EQ(*parse_domain("Media.Example.com"), "media.example.com");
+    EXPECT_EQ(*parse_domain("local"), "local");
+    for (const char* bad : {"", ".a", "a.", "a..b", "a b", "127.0.0.1", "a:80", "*.a", "[::1]"})
+        EXPECT_FALSE(parse_domain(bad).ok()) << bad;
+}
+
 TEST(Route, OursComesBeforeContainers) {
     EXPECT_EQ(route_public({"~reelfs", "health"}).resource, Resource::kHealth);
     EXPECT_EQ(route_public({"~reelfs", "time"}).resource, Resource::kTime);

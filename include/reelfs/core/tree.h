@@ -26,6 +26,7 @@
 #include "reelfs/core/upload.h"
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/caller.h"
+#include "reelfs/model/cors.h"
 #include "reelfs/model/document.h"
 #include "reelfs/model/names.h"
 #include "reelfs/model/principal.h"
@@ -238,6 +239,12 @@ class Tree {
                                                         DocumentKind kind) = 0;
     /// Whether there was one.
     virtual Result<bool> delete_document(std::string_view container, DocumentKind kind) = 0;
+    // These two are answered from memory, and never block.
+    /// What a container's cors document says to a web page. A container that is not there has none.
+    virtual CorsDecision decide_cors(std::string_view container,
+                                     const CorsRequest& request) const = 0;
+    /// The name of the container with this endpoint id.
+    virtual std::optional<std::string> container_at(std::string_view endpoint_id) const = 0;
 
     // Objects over HTTP
     /// Resolves, decides (policy), opens. Symlinks as the design says (relative, inside the

@@ -7,11 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "reelfs/base/clock.h"
 #include "reelfs/base/metrics.h"
 #include "reelfs/base/result.h"
 #include "reelfs/core/tree.h"
+#include "reelfs/http/address.h"
 
 namespace reelfs::http {
 
@@ -24,6 +26,9 @@ struct Endpoint {
 };
 Result<Endpoint> parse_endpoint(std::string_view text);
 bool is_loopback(const Endpoint& endpoint);
+
+/// A host name, in lower case: for ServerOptions::domain. kInvalid.
+Result<std::string> parse_domain(std::string_view text);
 
 /// PEM files: the certificate with its chain, and its key.
 struct TlsFiles {
@@ -40,6 +45,11 @@ struct ServerOptions {
     std::function<std::string()>
         extra_metrics;  // further Prometheus text, from the owner of the process; may be empty
     Authenticator* authenticator = nullptr;  // outlives the server; null: everybody is anonymous
+    /// Host <endpoint id>.<domain> names a container; "": none does. In lower case.
+    std::string domain;
+    std::string account = "000000000000";       // 12 digits; in the access log
+    std::vector<AddressRange> trusted_proxies;  // believed about who their clients are
+    std::string access_log;                     // file; "": none
 };
 
 class Server {
@@ -51,6 +61,8 @@ class Server {
     virtual std::optional<Endpoint> admin() const = 0;
     /// Reads certificate and key again, for connections from now on. On failure the former stay.
     virtual Result<void> reload_tls() = 0;
+    /// The access log goes on in the file that has its name now. On failure in the former.
+    virtual Result<void> reopen_access_log() = 0;
     /// Stops accepting, lets responses in flight finish for at most `grace_ms`, cuts the rest by
     /// reset, joins its threads.
     virtual void stop(std::int64_t grace_ms) = 0;

@@ -79,6 +79,9 @@ inline constexpr std::int64_t http_head_ms = 20'000;
 inline constexpr std::int64_t http_idle_ms = 75'000;
 inline constexpr std::int64_t http_stall_ms = 60'000;
 inline constexpr std::size_t http_connections_max = 16'384;
+/// From one IPv4 address or one IPv6 /64; through a trusted proxy, requests at once. So that one
+/// alone cannot keep all others out.
+inline constexpr std::size_t http_connections_per_client_max = http_connections_max / 4 * 3;
 inline constexpr std::size_t http_ranges_max = 16;
 /// Measured: at 1 MiB a 2 MiB response costs half as much CPU again (it leaves the cache between
 /// being copied in and being sent).
@@ -104,6 +107,8 @@ inline constexpr std::size_t http_body_drain_bytes_max = 64 * KiB;
 /// How long a closing connection is read from, so that the peer sees the last response.
 inline constexpr std::int64_t http_linger_ms = 2'000;
 inline constexpr std::size_t http_trailer_bytes_max = 8 * KiB;
+/// Lines of the access log that wait for the disk; beyond, they are dropped.
+inline constexpr std::size_t access_log_queue_bytes_max = 4 * MiB;
 inline constexpr int symlink_hops_max = 8;
 inline constexpr std::size_t items_page_max = 1'000;
 inline constexpr std::int64_t page_token_seconds = 900;
@@ -127,6 +132,7 @@ static_assert(dirty_bytes_default + block_cache_bytes_default + catalog_cache_by
                   http_bytes_in_flight_max <
               memory_bytes_default);
 static_assert(extent_bytes_max % (std::size_t{1} << block_shift_max) == 0);
+static_assert(http_connections_per_client_max < http_connections_max);
 static_assert(http_target_bytes_max < http_head_bytes_max);
 static_assert(http_resumed_window_bytes <= http_window_bytes);
 static_assert(2 * http_window_bytes <= http_bytes_in_flight_max);
