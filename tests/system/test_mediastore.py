@@ -1,7 +1,7 @@
 """The checklist of the MediaStore specification (section 9), data plane, with real clients: a test is named after the
-item it is. Items 33, 34, 47, 52 and 60 are about MediaStore's own limits and use a container of that profile; items 93
-and 94, of encoders, are in test_http_push.py. The endpoint is path-style; `container describe --json` stands in for
-DescribeContainer."""
+item it is. Items 33, 34, 47, 52 and 60 are about MediaStore's own limits and use a container of that profile. Items 86
+to 89 (CORS) are in test_cors.py, 93 and 94 (encoders) in test_http_push.py, 96 (access log) in test_doors.py. The
+endpoint is path-style; `container describe --json` stands in for DescribeContainer."""
 
 import base64
 import concurrent.futures
