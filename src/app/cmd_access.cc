@@ -1,8 +1,8 @@
 // `reelfs user` and `reelfs token`.
 #include <fmt/format.h>
 
+#include "app/ask_and_print.h"
 #include "app/commands.h"
-#include "app/store_access.h"
 
 namespace reelfs::app {
 
@@ -53,15 +53,7 @@ void print_for_people(const Request& request, const Json& result) {
 }  // namespace
 
 Exit run_access(Machine& machine, const StoreArguments& arguments, const Request& request) {
-    auto store = find_store(machine, arguments.store);
-    if (!store) return fail(store.error());
-    auto answer = ask(machine, *store, arguments.keys, request);
-    if (!answer) return fail(answer.error());
-    if (arguments.json)
-        fmt::print("{}\n", dump_json(*answer, 2));
-    else
-        print_for_people(request, *answer);
-    return Exit::kOk;
+    return ask_and_print(machine, arguments, request, print_for_people);
 }
 
 }  // namespace reelfs::app
