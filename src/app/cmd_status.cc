@@ -23,6 +23,18 @@ void print_field(const char* name, const std::string& value) {
     if (!value.empty()) fmt::print("{:<12}{}\n", name, value);
 }
 
+void print_space(const Json& space) {
+    fmt::print("{:<12}{} free of {}, {} nodes\n",
+               "space:", format_size(number_member(space, "free_bytes", 0)),
+               format_size(number_member(space, "total_bytes", 0)),
+               number_member(space, "nodes", 0));
+    std::string held = fmt::format("{} in reserve for deleting on a full disk",
+                                   format_size(number_member(space, "reserve_bytes", 0)));
+    if (const std::uint64_t freed = number_member(space, "freed_bytes", 0); freed != 0)
+        held += fmt::format(", {} deleted and about to be given back", format_size(freed));
+    print_field("held back:", held);
+}
+
 void print_for_people(const Json& status) {
     print_field("store:", text_member(status, "store"));
     print_field("id:", text_member(status, "id"));
@@ -40,11 +52,7 @@ void print_for_people(const Json& status) {
                    flag_member(mount, "dead") ? " (dead: its daemon is gone; clear it with reelfs "
                                                 "umount --force)"
                                               : "");
-    if (auto space = status.find("space"); space != status.end())
-        fmt::print("{:<12}{} free of {}, {} nodes\n",
-                   "space:", format_size(number_member(*space, "free_bytes", 0)),
-                   format_size(number_member(*space, "total_bytes", 0)),
-                   number_member(*space, "nodes", 0));
+    if (auto space = status.find("space"); space != status.end()) print_space(*space);
     for (const Json& zone : status.value("zones", Json::array()))
         fmt::print(
             "{:<12}{} {}: {}\n", "zone:", number_member(zone, "id", 0), text_member(zone, "path"),
@@ -56,6 +64,9 @@ void print_for_people(const Json& status) {
     const std::string degraded = text_member(status, "degraded");
     if (status.contains("degraded"))
         print_field("state:", degraded.empty() ? "good" : "DEGRADED: " + degraded);
+    if (const std::uint64_t damaged = number_member(status, "damaged_reads", 0); damaged != 0)
+        fmt::print("{:<12}{} reads met bytes that are not authentic; the log says where\n",
+                   "DAMAGE:", damaged);
     for (const Json& line : status.value("open_report", Json::array()))
         if (line.is_string()) print_field("at open:", line.get<std::string>());
 }

@@ -92,6 +92,13 @@ Json StoreService::status() {
         status["space"] = {{"total_bytes", space->total_bytes},
                            {"free_bytes", space->free_bytes},
                            {"nodes", space->nodes}};
+    if (auto health = volume_.health()) {
+        status["damaged_reads"] = health->damaged_reads;
+        status["space"]["freed_bytes"] = health->freed_bytes;
+        status["space"]["reserve_bytes"] = health->reserve_bytes;
+    } else {
+        status["error"] = health.error().message();
+    }
     if (auto containers = volume_.tree().containers()) status["containers"] = to_json(*containers);
     return status;
 }

@@ -26,6 +26,7 @@ class PackTable {
     Result<std::uint64_t> count();
 
     Result<std::vector<FreedRow>> freed(int limit);
+    Result<std::uint64_t> freed_bytes();
     Result<void> insert_freed(const FreedRange& range);
     Result<void> remove_freed(std::uint64_t row);
 
@@ -40,6 +41,7 @@ class PackTable {
     Statement add_live_;
     Statement count_;
     Statement freed_;
+    Statement freed_bytes_;
     Statement insert_freed_;
     Statement remove_freed_;
     Statement remove_freed_of_;

@@ -43,6 +43,7 @@ PackTable::PackTable(Preparation& preparation)
       freed_(preparation,
              "SELECT freed.id, pack.name, freed.offset, freed.length "
              "FROM freed CROSS JOIN pack ON pack.id = freed.pack ORDER BY freed.id LIMIT ?1"),
+      freed_bytes_(preparation, "SELECT coalesce(sum(length), 0) FROM freed"),
       insert_freed_(preparation, "INSERT INTO freed(pack, offset, length) VALUES (?1, ?2, ?3)"),
       remove_freed_(preparation, "DELETE FROM freed WHERE id = ?1"),
       remove_freed_of_(preparation, "DELETE FROM freed WHERE pack = ?1") {}
@@ -127,6 +128,12 @@ Result<std::vector<FreedRow>> PackTable::freed(int limit) {
         row.range.length = query.as<std::uint64_t>(3);
         rows.push_back(row);
     }
+}
+
+Result<std::uint64_t> PackTable::freed_bytes() {
+    Query query(freed_bytes_);
+    RF_TRY([[maybe_unused]] bool row, query.step());
+    return query.as<std::uint64_t>(0);
 }
 
 Result<void> PackTable::insert_freed(const FreedRange& range) {

@@ -90,6 +90,10 @@ Result<std::optional<PackRow>> Session::pack(const PackId& pack) {
 Result<std::vector<FreedRow>> Session::freed(int limit) {
     return packs_.freed(bounded(limit));
 }
+
+Result<std::uint64_t> Session::freed_bytes() {
+    return packs_.freed_bytes();
+}
 Result<std::vector<NodeId>> Session::orphans(NodeId after, int limit) {
     return nodes_.orphans(after, bounded(limit));
 }

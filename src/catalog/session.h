@@ -40,6 +40,7 @@ class Session final : public Writer {
     Result<std::vector<PackRow>> packs() override;
     Result<std::optional<PackRow>> pack(const PackId& pack) override;
     Result<std::vector<FreedRow>> freed(int limit) override;
+    Result<std::uint64_t> freed_bytes() override;
     Result<std::vector<NodeId>> orphans(NodeId after, int limit) override;
     Result<std::optional<std::string>> setting(std::string_view name) override;
     Result<std::vector<UserRow>> users_after(std::string_view after, int limit) override;

@@ -253,13 +253,18 @@ bool RecentMisses::note(const BlockKey& key) {
 Result<void> ExtentReader::read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
                                 Caching caching) {
     if (out.empty()) return done();
-    return Session(*this, extent, start, out.size()).read(out, caching);
+    return counted(Session(*this, extent, start, out.size()).read(out, caching));
 }
 
 Result<void> ExtentReader::pin(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
                                Pins& pins) {
     if (length == 0) return done();
-    return Session(*this, extent, start, length).pin(pins);
+    return counted(Session(*this, extent, start, length).pin(pins));
+}
+
+Result<void> ExtentReader::counted(Result<void> outcome) {
+    if (!outcome && outcome.error().code() == Errc::kCorrupt) ++damaged_;
+    return outcome;
 }
 
 bool ExtentReader::pin_cached(const PlacedExtent& extent, std::uint64_t start, std::size_t length,

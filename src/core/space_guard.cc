@@ -76,6 +76,12 @@ void SpaceGuard::refill_reserve() {
         log::warning("the reserve file cannot be refilled: {}", filled.error().message());
 }
 
+std::uint64_t SpaceGuard::reserve_bytes() const {
+    auto file = disk_.open(directory_ + "/reserve", OpenMode::kRead);
+    if (!file) return 0;
+    return (*file)->size().ok() ? (*file)->size().value() : 0;
+}
+
 void SpaceGuard::remeasure() {
     MutexLock lock(mutex_);
     measured_at_ns_ = INT64_MIN / 2;

@@ -27,6 +27,8 @@ class SpaceGuard {
     static bool release_reserve_of(Disk& disk, const std::string& directory);
     /// Puts the reserve back when there is room for it; before anything else may use that room.
     void refill_reserve() EXCLUDES(mutex_);
+    /// Room that the reserve file holds now.
+    std::uint64_t reserve_bytes() const;
     /// Forgets what was measured: room has been given back.
     void remeasure() EXCLUDES(mutex_);
 

@@ -109,6 +109,7 @@ class VolumeImpl final : public Volume {
         RF_CHECK(documents_.load(*catalog_));
         RF_CHECK(accounts_.load());
         space_.refill_reserve();
+        damaged_at_open_ = reader_.damaged();  // recovery has cut that off
         maintenance_.start(barrier_ms);
         return done();
     }
@@ -145,6 +146,16 @@ class VolumeImpl final : public Volume {
                    ? "read-only since a disk error: see the log, check the disk, then restart"
                    : "";
     }
+    Result<Health> health() override {
+        Health health{.damaged_reads = reader_.damaged() - damaged_at_open_,
+                      .freed_bytes = 0,
+                      .reserve_bytes = space_.reserve_bytes()};
+        RF_CHECK(catalog_->read([&](catalog::Reader& r) -> Result<void> {
+            RF_TRY(health.freed_bytes, r.freed_bytes());
+            return done();
+        }));
+        return health;
+    }
     std::vector<std::string> open_report() const override { return report_; }
     const std::vector<crypto::Zone>& zones() const override { return zones_; }
 
@@ -167,6 +178,7 @@ class VolumeImpl final : public Volume {
     CatalogInlines inlines_;
     content::BlockCache cache_;
     content::ExtentReader reader_;
+    std::uint64_t damaged_at_open_ = 0;
     content::DirtyBudget budget_;
     SpaceGuard space_;
     Packs packs_;

@@ -78,6 +78,8 @@ class Reader {
     virtual Result<std::vector<PackRow>> packs() = 0;
     virtual Result<std::optional<PackRow>> pack(const PackId& pack) = 0;
     virtual Result<std::vector<FreedRow>> freed(int limit) = 0;
+    /// The length of all freed ranges.
+    virtual Result<std::uint64_t> freed_bytes() = 0;
     /// Nodes with links == 0, by id, greater than `after`.
     virtual Result<std::vector<NodeId>> orphans(NodeId after, int limit) = 0;
     virtual Result<std::optional<std::string>> setting(std::string_view name) = 0;

@@ -69,14 +69,18 @@ class ExtentReader {
     /// all the same.
     bool pin_cached(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
                     Pins& pins);
+    /// How many reads have met damage.
+    std::uint64_t damaged() const { return damaged_; }
 
   private:
     class Session;
+    Result<void> counted(Result<void> outcome);
     store::ExtentStore& store_;
     InlineSource& inlines_;
     KeySource& keys_;
     BlockCache& cache_;
     RecentMisses misses_;
+    std::atomic<std::uint64_t> damaged_{0};
 };
 
 }  // namespace reelfs::content

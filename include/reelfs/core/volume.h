@@ -50,6 +50,13 @@ struct Environment {
     Clock& clock;
 };
 
+/// What somebody who looks after a store wants to know besides its content.
+struct Health {
+    std::uint64_t damaged_reads = 0;  // met bytes that are not authentic, since it was opened
+    std::uint64_t freed_bytes = 0;    // of what was deleted, and is still to be given to the disk
+    std::uint64_t reserve_bytes = 0;  // kept for deletes and checkpoints on a full disk
+};
+
 class Volume {
   public:
     virtual ~Volume() = default;
@@ -58,6 +65,7 @@ class Volume {
     virtual StoreId id() const = 0;
     /// Why this volume no longer accepts writes, or "".
     virtual std::string degraded() const = 0;
+    virtual Result<Health> health() = 0;
     /// What recovery and the log had to say at open; one line each.
     virtual std::vector<std::string> open_report() const = 0;
     virtual const std::vector<crypto::Zone>& zones() const = 0;
