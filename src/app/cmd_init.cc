@@ -1,14 +1,20 @@
 // `reelfs init STORE`. The order matters: the key is on disk before the store exists, and is taken
 // away again when the store could not be made.
+//
+// As root the key stays root's, who opens the store with it, and the store is given to a user who
+// can do nothing else: its daemon runs as that user.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <optional>
 
 #include "app/commands.h"
 #include "app/paths.h"
+#include "app/privileges.h"
 #include "app/prompt.h"
 #include "app/text.h"
 
@@ -22,6 +28,7 @@ struct Made {
     std::string key_file;       // "" when a passphrase opens the store
     bool key_file_new = false;  // made now
     crypto::RecoveryKey recovery_key;
+    Identity owner;
 };
 
 /// What opens the new store; `fresh` is set when that is a key file made now.
@@ -56,11 +63,74 @@ Result<crypto::Unlock> choose_unlock(Machine& machine, const InitArguments& argu
     return crypto::Unlock(crypto::KeyFile{fresh->content()});
 }
 
+/// Whom the new store will belong to.
+Result<Identity> choose_owner(const InitArguments& arguments, const std::string& directory) {
+    const Identity self{::geteuid(), ::getegid()};
+    if (!arguments.owner.empty()) {
+        RF_TRY(Identity owner, find_user(arguments.owner));
+        if (self.uid == 0 || owner.uid == self.uid) return owner;
+        return Error(Errc::kNotPermitted,
+                     "only root makes stores for somebody else; leave --owner out");
+    }
+    if (self.uid != 0) return self;
+    if (auto there = owner_of(directory); there && there->uid != 0) return there;
+    auto system = find_user(kSystemUser);
+    return system ? system : self;
+}
+
+/// Makes a directory for `owner`, with parents that he can pass through; one that is there already
+/// and is root's becomes his.
+Result<void> prepare_directory(const std::string& directory, const Identity& owner) {
+    if (::geteuid() != 0) return make_private_directories(parent_path(directory));
+    RF_CHECK(make_directories(parent_path(directory), 0755));
+    if (owner.uid == 0) return done();
+    struct stat before {};
+    const bool there = ::lstat(directory.c_str(), &before) == 0;
+    if (there && before.st_uid == owner.uid) return done();
+    if (there && before.st_uid != 0)
+        return Error(Errc::kAccessDenied,
+                     fmt::format("{} belongs to user {}, but the store would be {}'s; choose an "
+                                 "owner with --owner USER, or another directory",
+                                 directory, name_of_user(before.st_uid), name_of_user(owner.uid)));
+    RF_CHECK(make_private_directories(directory));
+    if (::lchown(directory.c_str(), owner.uid, owner.gid) != 0)
+        return Error::from_errno(errno,
+                                 fmt::format("give {} to {}", directory, name_of_user(owner.uid)));
+    return done();
+}
+
+/// In the eyes of whom it is for.
+Result<void> check_open_to(const Identity& owner, const std::string& directory) {
+    RF_TRY(auto acting, ActingAs::start(owner));
+    const auto closed = closed_folder(parent_path(directory));
+    if (!closed) return done();
+    return Error(Errc::kAccessDenied,
+                 fmt::format("{0} is closed to user {1}, who would own {2}; choose a place that "
+                             "{1} can reach, such as /var/lib/reelfs/NAME, or give the store to "
+                             "somebody else with --owner USER (--owner root keeps it root's). "
+                             "Nothing was made",
+                             *closed, name_of_user(owner.uid), directory));
+}
+
+Result<core::CreatedStore> create_for(const Identity& owner, Machine& machine,
+                                      const core::CreateOptions& options) {
+    RF_TRY(auto acting, ActingAs::start(owner));
+    return core::create_store(machine.environment(), options);
+}
+
 Result<Made> make_store(Machine& machine, const InitArguments& arguments) {
     core::CreateOptions options;
     options.owner_uid = ::geteuid();
     options.owner_gid = ::getegid();
+    if (arguments.store.empty())
+        return Error(Errc::kInvalid,
+                     "the name of the store is empty; give the directory that it is to be made in");
     RF_TRY(options.directory, real_path(arguments.store));
+    struct stat status {};
+    if (::stat(options.directory.c_str(), &status) == 0 && !S_ISDIR(status.st_mode))
+        return Error(Errc::kNotDirectory,
+                     fmt::format("{} is a file, and a store is a directory; give another name",
+                                 options.directory));
     if (core::identify_store(machine.disk, options.directory))
         return Error(
             Errc::kExists,
@@ -79,15 +149,19 @@ Result<Made> make_store(Machine& machine, const InitArguments& arguments) {
     if (!arguments.block_size.empty()) {
         RF_TRY(options.block_bytes, parse_block_size(arguments.block_size));
     }
+    RF_TRY(const Identity owner, choose_owner(arguments, options.directory));
+    for (const std::string& directory : forbidden) RF_CHECK(check_open_to(owner, directory));
     std::optional<NewKeyFile> fresh;
     RF_TRY(options.unlock, choose_unlock(machine, arguments, forbidden, fresh));
-    RF_CHECK(make_private_directories(parent_path(options.directory)));
-    RF_TRY(auto created, core::create_store(machine.environment(), options));
+    for (const std::string& directory : forbidden) RF_CHECK(prepare_directory(directory, owner));
+    RF_TRY(auto created, create_for(owner, machine, options));
+    forget(options.unlock);
     Made made{.store = options.directory,
               .id = created.id,
               .key_file = {},
               .key_file_new = fresh.has_value(),
-              .recovery_key = std::move(created.recovery_key)};
+              .recovery_key = std::move(created.recovery_key),
+              .owner = owner};
     if (!arguments.keys.key_file.empty()) {
         RF_TRY(made.key_file, real_path(arguments.keys.key_file));
     } else if (fresh) {
@@ -104,8 +178,19 @@ Result<Made> make_store(Machine& machine, const InitArguments& arguments) {
     return made;
 }
 
+void tell_of_root(const Made& made) {
+    fmt::print(stderr,
+               "reelfs: the store stays root's, and its daemon will run as root, if without "
+               "capabilities: there is no user {0} here. To give it to one:\n"
+               "    useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {0}\n"
+               "    chown -R {0}: '{1}' (and its zones)\n",
+               kSystemUser, made.store);
+}
+
 void print_for_people(const Made& made) {
     fmt::print("Created store {} (id {}).\n", made.store, made.id.hex());
+    if (::geteuid() == 0 && made.owner.uid != 0)
+        fmt::print("Its owner, whom its daemon runs as: {}\n", name_of_user(made.owner.uid));
     if (made.key_file.empty())
         fmt::print("Its key is your passphrase; it is kept nowhere.\n");
     else
@@ -122,9 +207,11 @@ void print_for_people(const Made& made) {
 Exit run_init(Machine& machine, const InitArguments& arguments) {
     auto made = make_store(machine, arguments);
     if (!made) return fail(made.error());
+    if (made->owner.uid == 0 && arguments.owner.empty()) tell_of_root(*made);
     if (arguments.json)
         fmt::print("{}\n", dump_json({{"store", made->store},
                                       {"id", made->id.hex()},
+                                      {"owner", name_of_user(made->owner.uid)},
                                       {"key_file", made->key_file},
                                       {"recovery_key", made->recovery_key.text}}));
     else

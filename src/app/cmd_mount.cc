@@ -99,15 +99,18 @@ Result<Prepared> prepare(Machine& machine, const ServeArguments& arguments) {
     RF_TRY(prepared.unlock, find_unlock(machine, current_person(), plan.store.id, keys,
                                         {plan.store.path, plan.mountpoint}));
     RF_CHECK(settle_tls(plan.words, current_person(), plan.store.id));
-    // What the daemon compares with zones later must not depend on its working directory.
-    if (!plan.words.key_file.empty()) {
-        RF_TRY(plan.words.key_file, real_path(plan.words.key_file));
-    }
-    // Nor must where the access log is reopened.
+    // What the daemon compares with zones later depends neither on its working directory nor on its
+    // rights.
+    const Person person = current_person();
+    RF_TRY(plan.key_file,
+           real_path(plan.words.key_file.empty() ? default_key_file(person, plan.store.id)
+                                                 : plan.words.key_file));
+    if (auto directory = runtime_directory(person))
+        plan.control_socket = fmt::format("{}/{}.sock", *directory, plan.store.id.hex());
     if (!plan.words.access_log.empty())
         plan.words.access_log = std::filesystem::absolute(plan.words.access_log).string();
     if (!arguments.foreground && !logs_to_journal())
-        plan.log_path = default_log_file(current_person(), plan.store.id);
+        plan.log_path = default_log_file(person, plan.store.id);
     return prepared;
 }
 
@@ -134,6 +137,9 @@ Exit run_remount(Machine& machine, const ServeArguments& arguments) {
 }  // namespace
 
 Exit run_mount(Machine& machine, const ServeArguments& arguments) {
+    if (arguments.mountpoint.empty())
+        return fail(Error(Errc::kInvalid,
+                          "the name of the mountpoint is empty; give an existing directory"));
     if (wants_remount(arguments.options)) return run_remount(machine, arguments);
     return launch(machine, arguments);
 }

@@ -54,11 +54,21 @@ Exit still_draining(const LockRecord& holder) {
                                        holder.pid)));
 }
 
+/// Waiting would not make it ours.
+Error not_yours(const std::string& mountpoint, const Error& refusal) {
+    return {Errc::kNotPermitted,
+            fmt::format("{0} is not yours to unmount ({1}); the user who mounted it can, and root: "
+                        "sudo reelfs umount '{0}'",
+                        mountpoint, refusal.message())};
+}
+
 Result<void> detach_when_idle(const std::string& mountpoint) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBusyWaitMs);
     bool said = false;
     while (true) {
         auto detached = detach(mountpoint, Detach::kWhenIdle);
+        if (!detached && detached.error().code() == Errc::kNotPermitted)
+            return not_yours(mountpoint, detached.error());
         if (detached || detached.error().code() != Errc::kBusy) return detached;
         auto holders = holders_of(mountpoint, kHoldersNamed);
         const std::string named = holders.empty() ? "processes that are not visible to you"
@@ -85,8 +95,10 @@ Exit force(const MountEntry& entry, const LockRecord& holder) {
     }
     auto left = mount_at(entry.mountpoint);
     if (left && is_reelfs(*left)) {
-        if (auto detached = detach(entry.mountpoint, Detach::kLazily); !detached)
-            return fail(detached.error());
+        auto detached = detach(entry.mountpoint, Detach::kLazily);
+        if (!detached && detached.error().code() == Errc::kNotPermitted)
+            return fail(not_yours(entry.mountpoint, detached.error()));
+        if (!detached) return fail(detached.error());
         fmt::print("detached {}\n", entry.mountpoint);
     } else {
         fmt::print("unmounted {}\n", entry.mountpoint);
@@ -117,6 +129,8 @@ Exit stop_serving(Machine& machine, const std::string& path) {
 }  // namespace
 
 Exit run_umount(Machine& machine, const UmountArguments& arguments) {
+    if (arguments.mountpoint.empty())
+        return fail(Error(Errc::kInvalid, "the name of the mountpoint is empty"));
     const std::string path = table_path(arguments.mountpoint);
     auto entry = mount_at(path);
     if (!entry) return stop_serving(machine, path);

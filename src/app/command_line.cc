@@ -70,6 +70,8 @@ void add_init(CLI::App& app, Parsed& parsed) {
         ->allow_extra_args(false);
     command.add_option("--block-size", init.block_size,
                        "block size of new containers: a power of two, 4K to 1M");
+    command.add_option("--owner", init.owner,
+                       "as root: the user who owns the store, and whom its daemon runs as");
     add_json(command, init.json);
     command.callback(
         [&] { parsed.chosen = [&](Machine& machine) { return run_init(machine, parsed.init); }; });

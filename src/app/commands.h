@@ -17,6 +17,7 @@ struct InitArguments {
     KeyChoice keys;
     std::vector<std::string> zones;
     std::string block_size;  // "" for the default
+    std::string owner;       // a user's name or number; "" for whoever should have it
     bool json = false;
 };
 Exit run_init(Machine& machine, const InitArguments& arguments);

@@ -35,7 +35,6 @@ struct Connection {
 }  // namespace
 
 struct ControlServer::State {
-    std::string path;  // "" when there is no socket file
     unsigned owner = 0;
     Handler handler;
     Fd listener;
@@ -150,11 +149,9 @@ ControlServer::ControlServer(std::unique_ptr<State> state) : state_(std::move(st
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
-Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& socket_path,
-                                                            unsigned owner, Handler handler) {
+std::unique_ptr<ControlServer> ControlServer::start(Fd listener, unsigned owner, Handler handler) {
     auto state = std::make_unique<State>();
-    RF_TRY(state->listener, listen_unix(socket_path));
-    state->path = socket_path;
+    state->listener = std::move(listener);
     state->owner = owner;
     state->handler = std::move(handler);
     return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));
@@ -174,7 +171,6 @@ ControlServer::~ControlServer() {
     const std::uint64_t one = 1;
     [[maybe_unused]] ssize_t n = ::write(state_->wake.get(), &one, sizeof one);
     state_->thread.join();
-    if (!state_->path.empty()) ::unlink(state_->path.c_str());
 }
 
 }  // namespace reelfs::app

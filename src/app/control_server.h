@@ -21,13 +21,12 @@ class ControlServer {
     /// Runs in the server's thread.
     using Handler = std::function<Answer(const Request&, const Peer&)>;
 
-    /// `owner`: the uid besides root that may talk to us. kIo and others from listen_unix().
-    static Result<std::unique_ptr<ControlServer>> start(const std::string& socket_path,
-                                                        unsigned owner, Handler handler);
+    /// `owner`: the uid besides root that may talk to us. `listener` is from listen_unix().
+    static std::unique_ptr<ControlServer> start(Fd listener, unsigned owner, Handler handler);
     /// Serves descriptors that are connected already; for tests.
     static std::unique_ptr<ControlServer> start_on(Fd connected, unsigned owner, Handler handler);
 
-    /// Finishes the request in hand, closes every connection, removes the socket file.
+    /// Finishes the request in hand, closes every connection.
     ~ControlServer();
 
   private:

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -17,7 +17,9 @@
 
 #include "app/control_server.h"
 #include "app/http_options.h"
+#include "app/keeper.h"
 #include "app/mount_table.h"
+#include "app/privileges.h"
 #include "app/process.h"
 #include "app/stop_watch.h"
 #include "app/store_service.h"
@@ -45,26 +47,51 @@ std::string text_of_endpoint(const http::Endpoint& endpoint) {
               : fmt::format("{}:{}", endpoint.address, endpoint.port);
 }
 
-unsigned owner_of(const std::string& path) {
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 ? status.st_uid : ::geteuid();
+fuse::MountOptions mount_options(const DaemonPlan& plan) {
+    const MountWords& words = plan.words;
+    return {.mountpoint = plan.mountpoint,
+            .source = plan.store.path,
+            .read_only = words.read_only,
+            .allow_other = words.allow_other,
+            .default_permissions = words.default_permissions,
+            .nosuid = words.nosuid,
+            .nodev = words.nodev,
+            .noexec = words.noexec,
+            .acl = words.acl,
+            .other = words.other};
 }
 
-/// The runtime directory where there is one that works, else STORE/run.
-Result<std::string> choose_socket_path(const StoreName& store) {
-    const std::string name = store.id.hex() + ".sock";
-    if (auto directory = runtime_directory(current_person())) {
-        auto made = make_private_directories(*directory);
-        if (made && ::access(directory->c_str(), W_OK) == 0) return *directory + "/" + name;
-    }
-    RF_CHECK(make_private_directories(store.path + "/run"));
-    return store.path + "/run/" + name;
+/// A store that is opened is written to, read-only or not: what the last run left is put in order.
+Result<void> check_writable_disk(const std::string& store) {
+    struct statvfs disk {};
+    if (::statvfs(store.c_str(), &disk) != 0 || (disk.f_flag & ST_RDONLY) == 0) return done();
+    return Error(Errc::kReadOnly,
+                 fmt::format("store {} is on a disk that is mounted read-only, and opening a store "
+                             "writes to it, also with -o ro: make the disk writable (mount -o "
+                             "remount,rw), or copy the store to one that is",
+                             store));
+}
+
+/// What the daemon will want done for it.
+Result<KeeperDuties> duties_of(const DaemonPlan& plan, const Identity& owner) {
+    KeeperDuties duties{.mount = std::nullopt,
+                        .endpoints = {},
+                        .read = {plan.words.tls_certificate, plan.words.tls_key},
+                        .append = {plan.log_path, plan.words.access_log},
+                        .control_socket = plan.control_socket,
+                        .owner = owner};
+    if (!plan.mountpoint.empty()) duties.mount = mount_options(plan);
+    RF_TRY(const http::ServerOptions doors, server_options_of(plan.words));
+    for (const auto& endpoint : {doors.http, doors.https, doors.admin})
+        if (endpoint) duties.endpoints.push_back(*endpoint);
+    return duties;
 }
 
 class Daemon {
   public:
-    Daemon(Machine& machine, const DaemonPlan& plan, Launch& launch)
-        : machine_(machine), plan_(plan), launch_(launch) {}
+    Daemon(Machine& machine, const DaemonPlan& plan, Keeper& keeper, const Identity& owner,
+           Launch& launch)
+        : machine_(machine), plan_(plan), keeper_(keeper), owner_(owner), launch_(launch) {}
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     ~Daemon() {
@@ -80,6 +107,7 @@ class Daemon {
   private:
     Result<void> open_volume(crypto::Unlock unlock);
     Result<void> start_http();
+    Result<Fd> make_control_socket();
     Result<void> start_control();
     Result<void> start_mount();
     void serve_mount() noexcept;
@@ -91,6 +119,8 @@ class Daemon {
 
     Machine& machine_;
     const DaemonPlan& plan_;
+    Keeper& keeper_;
+    const Identity owner_;  // of the store
     Launch& launch_;
 
     Fd signals_;
@@ -114,6 +144,7 @@ Result<void> Daemon::start(crypto::Unlock unlock) {
     RF_TRY(signals_, take_signals());
     end_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!end_) return Error::from_errno(errno, "make an event descriptor");
+    RF_CHECK(check_writable_disk(plan_.store.path));
     RF_TRY(lock_, StoreLock::acquire(plan_.store.path, kLockWaitMs));
     RF_CHECK(open_volume(std::move(unlock)));
     RF_CHECK(start_http());
@@ -125,13 +156,23 @@ Result<void> Daemon::open_volume(crypto::Unlock unlock) {
     core::OpenOptions options{.directory = plan_.store.path,
                               .unlock = std::move(unlock),
                               .read_only = plan_.words.read_only};
-    RF_TRY(volume_, core::open_store(machine_.environment(), options));
+    auto opened = core::open_store(machine_.environment(), options);
+    forget(options.unlock);
+    if (!opened) {
+        const auto foreign = foreign_file(plan_.store.path, owner_.uid);
+        if (!foreign) return std::move(opened).error();
+        return std::move(opened).error().with(
+            fmt::format("{0} does not belong to the store's owner, {1}, as all in a store must "
+                        "(chown -R {1}: '{2}')",
+                        *foreign, name_of_user(owner_.uid), plan_.store.path));
+    }
+    RF_TRY(volume_, std::move(opened));
     for (const crypto::Zone& zone : volume_->zones()) {
-        // Zones are known only now; their key places could not be checked before.
-        RF_CHECK(check_key_place(plan_.words.key_file.empty()
-                                     ? default_key_file(current_person(), plan_.store.id)
-                                     : plan_.words.key_file,
-                                 {zone.path}));
+        // Zones are known only now; whether the key lies in one could not be checked before, and
+        // its own folder may be closed to us now.
+        if (zone.path.empty()) continue;
+        RF_TRY(std::string real, real_path(zone.path));
+        if (is_inside(plan_.key_file, real)) return key_lies_inside(plan_.key_file, zone.path);
     }
     for (const std::string& line : volume_->open_report()) {
         log::warning("open: {}", line);
@@ -148,6 +189,9 @@ Result<void> Daemon::start_http() {
     authenticator_ =
         http::make_authenticator(volume_->accounts(), machine_.clock, plan_.words.region);
     options.authenticator = authenticator_.get();
+    options.bind = [this](const http::Endpoint& endpoint) { return keeper_.bind(endpoint); };
+    options.read_file = [this](const std::string& path) { return keeper_.read(path); };
+    options.open_log = [this](const std::string& path) { return keeper_.open_log(path); };
     RF_TRY(http_, http::start_server(volume_->tree(), machine_.clock, metrics_, options));
     if (auto bound = http_->http()) record_.http = text_of_endpoint(*bound);
     if (auto bound = http_->https()) record_.https = text_of_endpoint(*bound);
@@ -155,39 +199,42 @@ Result<void> Daemon::start_http() {
     return done();
 }
 
+/// In the runtime directory where there is one that works, else in STORE/run.
+Result<Fd> Daemon::make_control_socket() {
+    if (!plan_.control_socket.empty()) {
+        if (auto socket = keeper_.control_socket()) {
+            record_.socket = plan_.control_socket;
+            return socket;
+        }
+    }
+    const std::string folder = plan_.store.path + "/run";
+    RF_CHECK(make_private_directories(folder));
+    record_.socket = fmt::format("{}/{}.sock", folder, plan_.store.id.hex());
+    return listen_unix(record_.socket);
+}
+
 Result<void> Daemon::start_control() {
     record_.pid = ::getpid();
     record_.mountpoint = plan_.mountpoint;
     record_.started = format_time(machine_.clock.now());
-    RF_TRY(record_.socket, choose_socket_path(plan_.store));
+    RF_TRY(Fd socket, make_control_socket());
     service_ = std::make_unique<StoreService>(
         plan_.store.path, *volume_, machine_.disk,
         ServedAs{.record = record_, .read_only = plan_.words.read_only},
         [this] { request_end("a stop request"); });
-    RF_TRY(control_, ControlServer::start(
-                         record_.socket, owner_of(plan_.store.path),
-                         [this](const Request& request, const Peer& peer) {
-                             return service_->answer(
-                                 request, Caller{.uid = peer.uid,
-                                                 .gid = peer.gid,
-                                                 .pid = static_cast<std::uint32_t>(peer.pid)});
-                         }));
+    control_ = ControlServer::start(
+        std::move(socket), owner_.uid, [this](const Request& request, const Peer& peer) {
+            return service_->answer(request, Caller{.uid = peer.uid,
+                                                    .gid = peer.gid,
+                                                    .pid = static_cast<std::uint32_t>(peer.pid)});
+        });
     return lock_->describe_as(record_);
 }
 
 Result<void> Daemon::start_mount() {
     if (plan_.mountpoint.empty()) return done();
+    fuse::MountOptions options = mount_options(plan_);
     const MountWords& words = plan_.words;
-    fuse::MountOptions options{.mountpoint = plan_.mountpoint,
-                               .source = plan_.store.path,
-                               .read_only = words.read_only,
-                               .allow_other = words.allow_other,
-                               .default_permissions = words.default_permissions,
-                               .nosuid = words.nosuid,
-                               .nodev = words.nodev,
-                               .noexec = words.noexec,
-                               .acl = words.acl,
-                               .other = words.other};
     if (!words.container.empty()) {
         auto container = volume_->tree().container(words.container);
         if (!container && container.error().code() == Errc::kNotFound)
@@ -198,7 +245,8 @@ Result<void> Daemon::start_mount() {
         if (!container) return std::move(container).error();
         options.root = container->root;
     }
-    RF_TRY(mount_, fuse::mount(volume_->tree(), machine_.clock, metrics_, options));
+    RF_TRY(mount_,
+           fuse::mount(volume_->tree(), machine_.clock, metrics_, options, keeper_.attachment()));
     mount_thread_ = std::thread([this] { serve_mount(); });
     return done();
 }
@@ -243,8 +291,9 @@ void Daemon::wait() {
 
 void Daemon::reload() {
     if (!plan_.log_path.empty()) {
-        auto reopened = redirect_output(plan_.log_path);
-        log::info("SIGHUP: {}", reopened ? "log reopened" : reopened.error().message());
+        auto log = keeper_.open_log(plan_.log_path);
+        const auto outcome = log ? redirect_output(*log) : std::move(log).error();
+        log::info("SIGHUP: {}", outcome ? "log reopened" : outcome.error().message());
     }
     if (!plan_.words.access_log.empty()) {
         if (auto reopened = http_->reopen_access_log())
@@ -266,8 +315,9 @@ void Daemon::release_mount(StopWatch& watch) {
     if (!mount_ended_) {
         if (auto gone = mount_->unmount(false); !gone) {
             // Asked to end while in use: detach it, so that nothing new begins, and end.
-            log::warning("{}; in use by: {}", gone.error().message(),
-                         fmt::join(holders_of(plan_.mountpoint, kHoldersNamed), ", "));
+            const auto holders = holders_of(plan_.mountpoint, kHoldersNamed);  // of our own user
+            log::warning("{}{}{}", gone.error().message(),
+                         holders.empty() ? "" : "; in use by: ", fmt::join(holders, ", "));
             if (auto lazily = mount_->unmount(true); !lazily)
                 log::error("{}", lazily.error().message());
         }
@@ -296,6 +346,10 @@ Result<void> Daemon::take_down() {
     if (control_) {
         watch.waiting_for("the control socket", 0);
         control_.reset();
+        if (record_.socket == plan_.control_socket)
+            keeper_.remove_control_socket();
+        else
+            ::unlink(record_.socket.c_str());
     }
     Result<void> closed;
     if (volume_) {
@@ -349,14 +403,42 @@ void bound_allocator() {
 }
 }  // namespace
 
+namespace {
+
+/// Whose rights are used from here on: as root the store owner's, else one's own.
+Result<Identity> choose_identity(const DaemonPlan& plan) {
+    if (::geteuid() != 0) return Identity{::geteuid(), ::getegid()};
+    return owner_of(plan.store.path);
+}
+
+void tell_of_root(const DaemonPlan& plan, Launch& launch) {
+    const std::string line = fmt::format(
+        "store {0} belongs to root, so its daemon is root too, if without capabilities; to give "
+        "it to a user of its own, unmount it and run: chown -R {1}: '{0}' (and its zones)",
+        plan.store.path, kSystemUser);
+    log::warning("{}", line);
+    if (!plan.quiet) launch.warn(line);
+}
+
+}  // namespace
+
 Exit run_daemon(Machine& machine, const DaemonPlan& plan, crypto::Unlock unlock, Launch& launch) {
+    const auto failed = [&launch](const Error& error) {
+        log::error("not started: {}", error.message());
+        return launch.failed(error);
+    };
     bound_allocator();
+    auto owner = choose_identity(plan);
+    if (!owner) return failed(owner.error());
+    auto duties = duties_of(plan, *owner);
+    if (!duties) return failed(duties.error());
+    auto keeper = Keeper::start(std::move(*duties), [&unlock] { forget(unlock); });
+    if (!keeper) return failed(keeper.error());
     harden_process();
-    Daemon daemon(machine, plan, launch);
-    if (auto started = daemon.start(std::move(unlock)); !started) {
-        log::error("not started: {}", started.error().message());
-        return launch.failed(started.error());
-    }
+    if (auto given_up = give_up_rights(*owner); !given_up) return failed(given_up.error());
+    if (owner->uid == 0) tell_of_root(plan, launch);
+    Daemon daemon(machine, plan, **keeper, *owner, launch);
+    if (auto started = daemon.start(std::move(unlock)); !started) return failed(started.error());
     log::info("store {} is served{}{}", plan.store.id.hex(),
               plan.mountpoint.empty() ? "" : ", mounted at ", plan.mountpoint);
     if (!plan.quiet) launch.say(daemon.announcement());

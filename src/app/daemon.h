@@ -6,6 +6,9 @@
 // the control socket, "stop-watch" exists while stopping. The main thread makes everything, waits
 // on one poll(2) for signals and requests to end, and takes everything down in reverse:
 // HTTP first (no new work), then the mount, then control, then the volume, then the lock.
+//
+// Before all that it leaves what takes rights to its keeper (app/keeper.h) and gives its own up
+// (app/privileges.h): no store is opened and nobody is answered as root.
 #pragma once
 
 #include <string>
@@ -21,9 +24,11 @@ struct DaemonPlan {
     StoreName store;
     std::string mountpoint;  // real path; "" to serve without a mount
     MountWords words;
-    std::string log_path;  // reopened on SIGHUP; "" when the log is not ours to reopen
-    bool json = false;     // readiness as JSON instead of text
-    bool quiet = false;    // readiness without a word
+    std::string key_file;        // real path of the key that is used, or ""
+    std::string control_socket;  // where the runtime directory has it; "" without one
+    std::string log_path;        // reopened on SIGHUP; "" when the log is not ours to reopen
+    bool json = false;           // readiness as JSON instead of text
+    bool quiet = false;          // readiness without a word
 };
 
 /// Runs until it is told to stop. `unlock` opens the store. Errors reach `launch`.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <span>
 
 #include "app/prompt.h"
 
@@ -80,6 +81,14 @@ Result<crypto::Unlock> find_unlock(Machine& machine, const Person& person, const
     auto text = ask_passphrase(fmt::format("Passphrase of store {}: ", store.hex()));
     if (!text) return std::move(text).error();
     return crypto::Unlock(crypto::Passphrase{std::move(text).value()});
+}
+
+void forget(crypto::Unlock& unlock) {
+    if (auto* phrase = std::get_if<crypto::Passphrase>(&unlock))
+        crypto::wipe(std::as_writable_bytes(std::span(phrase->text)));
+    if (auto* file = std::get_if<crypto::KeyFile>(&unlock)) crypto::wipe(file->content);
+    if (auto* recovery = std::get_if<crypto::RecoveryKey>(&unlock))
+        crypto::wipe(std::as_writable_bytes(std::span(recovery->text)));
 }
 
 std::vector<std::byte> make_key(Machine& machine) {

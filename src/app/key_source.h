@@ -27,6 +27,9 @@ Result<crypto::Unlock> find_unlock(Machine& machine, const Person& person, const
                                    const KeyChoice& choice,
                                    const std::vector<std::string>& forbidden);
 
+/// Wipes what opens a store.
+void forget(crypto::Unlock& unlock);
+
 /// 32 random bytes for a key file.
 std::vector<std::byte> make_key(Machine& machine);
 

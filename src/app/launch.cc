@@ -89,11 +89,9 @@ bool logs_to_journal() {
            fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
 }
 
-Result<void> redirect_output(const std::string& log_path) {
-    Fd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!log) return Error::from_errno(errno, "open log " + log_path);
+Result<void> redirect_output(const Fd& log) {
     if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0)
-        return Error::from_errno(errno, "write to log " + log_path);
+        return Error::from_errno(errno, "write to the log");
     return done();
 }
 
@@ -136,7 +134,9 @@ Exit launch_daemon(const std::string& log_path, const std::function<Exit(Launch&
     Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (nothing) ::dup2(nothing.get(), STDIN_FILENO);
     if (!journal) {
-        if (auto redirected = redirect_output(log_path); !redirected)
+        Fd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        if (!log) return launch.failed(Error::from_errno(errno, "open log " + log_path));
+        if (auto redirected = redirect_output(log); !redirected)
             return launch.failed(redirected.error());
     }
     return work(launch);

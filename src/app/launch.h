@@ -46,8 +46,8 @@ class Launch {
 /// messages on and returns the outcome. Call before any thread is made.
 Exit launch_daemon(const std::string& log_path, const std::function<Exit(Launch&)>& work);
 
-/// Points stdout and stderr at this file, appending; atomic for threads that are writing.
-Result<void> redirect_output(const std::string& log_path);
+/// Points stdout and stderr at this log; atomic for threads that are writing.
+Result<void> redirect_output(const Fd& log);
 
 /// True when stderr is connected to systemd's journal.
 bool logs_to_journal();

@@ -1,10 +1,8 @@
 #include "app/mount_table.h"
 
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,8 +13,7 @@
 #include <sstream>
 
 #include "app/paths.h"
-
-extern char** environ;
+#include "reelfs/fuse/mount.h"
 
 namespace reelfs::app {
 
@@ -64,25 +61,6 @@ bool process_holds(const std::filesystem::path& process, const std::string& moun
     return false;
 }
 
-Result<void> run_fusermount(const std::string& mountpoint, Detach how) {
-    const std::string flags = how == Detach::kLazily ? "-uz" : "-u";
-    std::string program = "fusermount3";
-    std::string quiet = "-q";
-    std::string mode = flags;
-    std::string separator = "--";
-    std::string path = mountpoint;
-    char* arguments[] = {program.data(),   quiet.data(), mode.data(),
-                         separator.data(), path.data(),  nullptr};
-    pid_t child = 0;
-    int error = ::posix_spawnp(&child, "fusermount3", nullptr, nullptr, arguments, environ);
-    if (error != 0) return Error::from_errno(error, "run fusermount3 (Debian package fuse3)");
-    int state = 0;
-    while (::waitpid(child, &state, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return done();
-    return Error(Errc::kBusy, mountpoint + " is in use, or is not yours to unmount");
-}
-
 }  // namespace
 
 std::vector<MountEntry> parse_mount_table(std::string_view text) {
@@ -128,7 +106,7 @@ bool is_dead_mount(const std::string& mountpoint) {
 Result<void> detach(const std::string& mountpoint, Detach how) {
     const int flags = UMOUNT_NOFOLLOW | (how == Detach::kLazily ? MNT_DETACH : 0);
     if (::umount2(mountpoint.c_str(), flags) == 0) return done();
-    if (errno == EPERM) return run_fusermount(mountpoint, how);
+    if (errno == EPERM) return fuse::unmount_by_fusermount(mountpoint, how == Detach::kLazily);
     if (errno == EINVAL) return Error(Errc::kNotFound, mountpoint + " is not mounted");
     return Error::from_errno(errno, "unmount " + mountpoint);
 }

@@ -28,7 +28,8 @@ bool is_reelfs(const MountEntry& entry);
 bool is_dead_mount(const std::string& mountpoint);
 
 enum class Detach { kWhenIdle, kLazily };
-/// As root by umount2(2), as a user by fusermount3 -u. kBusy when it is in use.
+/// As root by umount2(2), as a user by fusermount3 -u. kBusy when it is in use, kNotPermitted when
+/// it is somebody else's.
 Result<void> detach(const std::string& mountpoint, Detach how);
 
 /// Other processes that keep this mount busy, as "1234 (ffmpeg)", at most `count`. Sees what /proc

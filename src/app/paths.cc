@@ -93,26 +93,35 @@ Result<void> check_key_place(const std::string& key_file, const std::vector<std:
     for (const std::string& place : places) {
         if (place.empty()) continue;
         RF_TRY(std::string real, real_path(place));
-        if (is_inside(key, real))
-            return Error(Errc::kInvalid,
-                         fmt::format("key file {} lies inside {}: whoever takes that takes the key "
-                                     "too; keep it elsewhere",
-                                     key_file, place));
+        if (is_inside(key, real)) return key_lies_inside(key_file, place);
     }
     return done();
 }
 
-Result<void> make_private_directories(const std::string& path) {
+Error key_lies_inside(const std::string& key_file, const std::string& place) {
+    return {Errc::kInvalid,
+            fmt::format("key file {} lies inside {}: whoever takes that takes the key too; keep it "
+                        "elsewhere",
+                        key_file, place)};
+}
+
+Result<void> make_directories(const std::string& path, unsigned mode) {
     if (path.empty() || path == "/") return done();
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) {
         if (S_ISDIR(status.st_mode)) return done();
         return Error(Errc::kNotDirectory, path + " is in the way: it is not a directory");
     }
-    RF_CHECK(make_private_directories(parent_path(path)));
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-        return Error::from_errno(errno, "make directory " + path);
-    return done();
+    RF_CHECK(make_directories(parent_path(path), mode));
+    if (::mkdir(path.c_str(), mode) == 0) {
+        if (::chmod(path.c_str(), mode) == 0) return done();
+        return Error::from_errno(errno, "set the mode of directory " + path);
+    }
+    return errno == EEXIST ? done() : Error::from_errno(errno, "make directory " + path);
+}
+
+Result<void> make_private_directories(const std::string& path) {
+    return make_directories(path, 0700);
 }
 
 }  // namespace reelfs::app

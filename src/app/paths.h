@@ -48,7 +48,12 @@ std::string parent_path(const std::string& path);
 /// mountpoint): whoever takes the disk would take the key with it. Compares real paths.
 Result<void> check_key_place(const std::string& key_file, const std::vector<std::string>& places);
 
-/// Makes a directory and its missing parents, mode 0700.
+/// What check_key_place() says.
+Error key_lies_inside(const std::string& key_file, const std::string& place);
+
+/// Makes a directory and its missing parents, with this mode whatever the umask.
+Result<void> make_directories(const std::string& path, unsigned mode);
+/// The same, mode 0700.
 Result<void> make_private_directories(const std::string& path);
 
 }  // namespace reelfs::app

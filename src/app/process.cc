@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -21,15 +22,32 @@
 
 namespace reelfs::app {
 
+namespace {
+
+constexpr rlim_t kOpenFilesWanted = 1024 * 1024;
+constexpr rlim_t kLockedBytesWanted = 64 * 1024 * 1024;  // keys stay out of swap
+
+/// Root may raise the upper limit too; anybody may use what he has.
+void raise_limit(__rlimit_resource_t resource, rlim_t at_least) {
+    rlimit limit{};
+    if (::getrlimit(resource, &limit) != 0) return;
+    const rlim_t allowed = limit.rlim_max;
+    const rlim_t wanted = std::max(allowed, at_least);  // RLIM_INFINITY is the greatest
+    limit = {.rlim_cur = wanted, .rlim_max = wanted};
+    if (::setrlimit(resource, &limit) == 0) return;
+    limit = {.rlim_cur = allowed, .rlim_max = allowed};
+    if (::setrlimit(resource, &limit) != 0)
+        log::warning("resource limit {} could not be raised to {}", static_cast<int>(resource),
+                     allowed);
+}
+
+}  // namespace
+
 void harden_process() {
     ::umask(077);
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) log::warning("PR_SET_DUMPABLE was refused");
-    rlimit files{};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        if (::setrlimit(RLIMIT_NOFILE, &files) != 0)
-            log::warning("the limit of open files could not be raised to {}", files.rlim_max);
-    }
+    raise_limit(RLIMIT_NOFILE, kOpenFilesWanted);
+    raise_limit(RLIMIT_MEMLOCK, kLockedBytesWanted);
     // Needs CAP_SYS_RESOURCE: an ordinary user goes without.
     ::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }

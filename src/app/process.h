@@ -9,8 +9,11 @@
 namespace reelfs::app {
 
 /// umask 077; not dumpable (keys never reach a core file or another process's ptrace); as many
-/// descriptors as allowed; never blocked on its own dirty pages where that may be asked for
-/// (PR_SET_IO_FLUSHER, which keeps a file system in user space from waiting for itself).
+/// descriptors and as much locked memory as a busy server needs, or as allowed; never blocked on
+/// its own dirty pages where that may be asked for (PR_SET_IO_FLUSHER, which keeps a file system in
+/// user space from waiting for itself).
+///
+/// Some of it takes root's rights: call before they are given up.
 void harden_process();
 
 /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and those it makes, and gives a descriptor they

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/privileges.h"
 #include "app/store_service.h"
 #include "app/unix_socket.h"
 
@@ -15,17 +16,20 @@ constexpr int kNoBound = -1;  // sync and a status of a busy store take what the
 
 Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& keys,
                     const Request& request) {
-    RF_TRY(StoreLock lock, StoreLock::acquire(store.path, kLockWaitMs));
+    // The key may be one that only root can read; the store's files are its owner's.
     auto unlock = find_unlock(machine, current_person(), store.id, keys, {store.path});
     if (!unlock)
         return std::move(unlock).error().with(
             "no daemon is running to ask, so the store is opened here");
+    const Caller caller{
+        .uid = ::geteuid(), .gid = ::getegid(), .pid = static_cast<std::uint32_t>(::getpid())};
+    RF_TRY(const Identity owner, owner_of(store.path));
+    RF_TRY(auto acting, ActingAs::start(owner));
+    RF_TRY(StoreLock lock, StoreLock::acquire(store.path, kLockWaitMs));
     core::OpenOptions options{
         .directory = store.path, .unlock = std::move(unlock).value(), .background_barrier_ms = 0};
     RF_TRY(auto volume, core::open_store(machine.environment(), options));
     StoreService service(store.path, *volume, machine.disk, {}, nullptr);
-    const Caller caller{
-        .uid = ::geteuid(), .gid = ::getegid(), .pid = static_cast<std::uint32_t>(::getpid())};
     Answer answer = service.answer(request, caller);
     auto closed = volume->close();
     if (answer && !closed) return std::move(closed).error().with("close the store");
@@ -35,14 +39,28 @@ Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& k
 }  // namespace
 
 Result<StoreName> find_store(Machine& machine, const std::string& path) {
+    if (path.empty())
+        return Error(Errc::kInvalid, "the name of the store is empty; give its directory");
     RF_TRY(std::string real, real_path(path));
     auto id = core::identify_store(machine.disk, real);
-    if (!id && id.error().code() == Errc::kNotFound)
-        return Error(
-            Errc::kNotFound,
-            fmt::format("there is no store at {}; to make one: reelfs init '{}'", real, real));
-    if (!id) return std::move(id).error();
-    return StoreName{.path = real, .id = *id};
+    if (id) return StoreName{.path = real, .id = *id};
+    switch (id.error().code()) {
+        case Errc::kNotFound:
+            return Error(
+                Errc::kNotFound,
+                fmt::format("there is no store at {0}; to make one: reelfs init '{0}'", real));
+        case Errc::kNotDirectory:
+            return Error(Errc::kNotDirectory,
+                         fmt::format("{} is a file, and a store is a directory", real));
+        case Errc::kAccessDenied: {
+            const auto owner = owner_of(real);
+            return Error(Errc::kAccessDenied,
+                         fmt::format("the store at {} is open to its owner{} and to root only",
+                                     real, owner ? ", " + name_of_user(owner->uid) + "," : ""));
+        }
+        default:
+            return std::move(id).error();
+    }
 }
 
 Answer ask_daemon(const std::string& socket_path, const Request& request, int wait_ms) {

@@ -21,6 +21,13 @@ bool exists(const std::string& path) {
     return ::lstat(path.c_str(), &status) == 0;
 }
 
+/// A name that is a link stays one: programs that renew certificates point it at each new file.
+Result<std::string> absolute(const std::string& path) {
+    const std::string lexical = lexical_path(path);
+    RF_TRY(std::string folder, real_path(parent_path(lexical)));
+    return folder + lexical.substr(lexical.rfind('/'));
+}
+
 Result<void> write_new_file(const std::string& path, std::string_view content, unsigned mode) {
     Fd file(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode));
     if (!file) return Error::from_errno(errno, "make " + path);
@@ -73,8 +80,8 @@ Result<void> settle_tls(MountWords& words, const Person& person, const StoreId& 
         return Error(Errc::kInvalid,
                      "--https needs --tls-certificate FILE and --tls-key FILE, or "
                      "--tls-self-signed");
-    RF_TRY(words.tls_certificate, real_path(words.tls_certificate));
-    RF_TRY(words.tls_key, real_path(words.tls_key));
+    RF_TRY(words.tls_certificate, absolute(words.tls_certificate));
+    RF_TRY(words.tls_key, absolute(words.tls_key));
     if (words.tls_self_signed && !exists(words.tls_certificate) && !exists(words.tls_key))
         return make_files(words);
     return done();

@@ -1,9 +1,7 @@
 #include "fuse/connection.h"
 
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -58,7 +56,7 @@ __attribute__((format(printf, 2, 0))) void on_message(fuse_log_level level, cons
 //
 // Not noexcept: glibc unwinds a cancelled thread through this frame.
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* door) {
-    ssize_t got = ::read(fd, buffer, size);
+    ssize_t got = ::read(static_cast<Door*>(door)->queues.to_read(fd), buffer, size);
     if (got > 0) {
         Bytes request(static_cast<const std::byte*>(buffer), static_cast<std::size_t>(got));
         static_cast<Door*>(door)->init.saw_request(request);
@@ -74,19 +72,10 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void* door) {
 
 ssize_t write_reply(int fd, iovec* pieces, int count, void* door) {
     static_cast<Door*>(door)->init.before_reply(pieces, count);
-    return ::writev(fd, pieces, count);
+    return ::writev(static_cast<Door*>(door)->queues.to_reply(fd), pieces, count);
 }
 
 #if !REELFS_PATCH_INIT
-/// A worker's own descriptor of the mount. Older libfuse makes it itself.
-int clone_device(int master) {
-    Fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
-    if (!device) return -errno;
-    auto number = static_cast<std::uint32_t>(master);
-    if (ioctl(device.get(), FUSE_DEV_IOC_CLONE, &number) != 0) return -errno;
-    return device.release();
-}
-
 void want(fuse_conn_info& connection, std::uint64_t capability) {
     if (connection.capable_ext & capability) fuse_set_feature_flag(&connection, capability);
 }
@@ -136,8 +125,8 @@ int device_read_error(int error_number) {
 }
 
 bool install_device_calls(fuse_session* session) {
-    // Same descriptor: fuse_session_mount() opened it, and still unmounts and closes it. Workers
-    // with a cloned descriptor come through the same two functions.
+    // Same descriptor, which the session closes. Workers come through the same two functions, which
+    // give each its own queue.
     fuse_custom_io io{};
     io.read = read_request;
     io.writev = write_reply;
@@ -145,7 +134,6 @@ bool install_device_calls(fuse_session* session) {
 #if REELFS_PATCH_INIT
     return fuse_session_custom_io(session, &io, device) == 0;
 #else
-    io.clone_fd = clone_device;
     return fuse_session_custom_io_317(session, &io, sizeof io, device) == 0;
 #endif
 }

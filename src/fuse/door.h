@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "fuse/device_queues.h"
 #include "fuse/handles.h"
 #include "fuse/init_patch.h"
 #include "fuse/libfuse.h"
@@ -28,6 +29,7 @@ struct Door {
     HandleTable<core::OpenFile> files;
     HandleTable<core::OpenDirectory> directories;
     InitPatch init;
+    DeviceQueues queues;
 };
 
 inline Door& door_of(fuse_req_t request) {

@@ -1,5 +1,6 @@
 #include "fuse/session.h"
 
+#include <fmt/format.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,35 +14,12 @@
 
 #include "fuse/connection.h"
 #include "fuse/ops.h"
-#include "fuse/preflight.h"
 #include "fuse/reply.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
 
 namespace reelfs::fuse {
 namespace {
-
-/// Arguments as libfuse takes them, freed with it.
-class Arguments {
-  public:
-    explicit Arguments(const std::string& options) {
-        fuse_opt_add_arg(&arguments_, "reelfs");
-        fuse_opt_add_arg(&arguments_, ("-o" + options).c_str());
-    }
-    ~Arguments() { fuse_opt_free_args(&arguments_); }
-    Arguments(const Arguments&) = delete;
-    Arguments& operator=(const Arguments&) = delete;
-    fuse_args* get() { return &arguments_; }
-
-  private:
-    fuse_args arguments_ = FUSE_ARGS_INIT(0, nullptr);
-};
-
-Result<std::string> canonical(const std::string& path) {
-    std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
-    if (!real) return Error::from_errno(errno, "mountpoint " + path);
-    return std::string(real.get());
-}
 
 /// The device reports POLLERR once the mount is gone or was aborted.
 bool is_alive(fuse_session* session) {
@@ -55,13 +33,6 @@ constexpr auto kWakeAgain = std::chrono::milliseconds(10);
 
 constexpr std::uint64_t kAclFlags = FUSE_POSIX_ACL | FUSE_DONT_MASK;
 
-Result<void> check(const MountOptions& options) {
-    bool as_root = geteuid() == 0;
-    RF_CHECK(check_mountpoint(options.mountpoint));
-    RF_CHECK(check_device(as_root));
-    return check_allow_other(options, as_root);
-}
-
 }  // namespace
 
 void Session::Notifier::forget_name(std::uint64_t parent_ino, const std::string& name) {
@@ -73,13 +44,17 @@ void Session::Notifier::forget_node(std::uint64_t ino) {
 }
 
 Session::Session(core::Tree& tree, const Clock& clock, Metrics& metrics,
-                 const MountOptions& options)
-    : door_(tree, clock, metrics, options), threads_(std::max(options.threads, 1u)) {}
+                 const MountOptions& options, std::unique_ptr<Attachment> attachment)
+    : door_(tree, clock, metrics, options),
+      threads_(std::max(options.threads, 1u)),
+      attachment_(std::move(attachment)),
+      mountpoint_(options.mountpoint) {}
 
 Result<std::unique_ptr<Session>> Session::start(core::Tree& tree, const Clock& clock,
-                                                Metrics& metrics, const MountOptions& options) {
-    RF_CHECK(check(options));
-    std::unique_ptr<Session> session(new Session(tree, clock, metrics, options));
+                                                Metrics& metrics, const MountOptions& options,
+                                                std::unique_ptr<Attachment> attachment) {
+    std::unique_ptr<Session> session(
+        new Session(tree, clock, metrics, options, std::move(attachment)));
     RF_CHECK(session->open(options));
     session->notifier_.emplace(session->session_.get());
     session->invalidator_.emplace(*session->notifier_, session->door_.ids);
@@ -88,31 +63,32 @@ Result<std::unique_ptr<Session>> Session::start(core::Tree& tree, const Clock& c
 }
 
 Result<void> Session::open(const MountOptions& options) {
-    RF_TRY(std::string path, canonical(options.mountpoint));
     LibfuseMessages messages;
-    Arguments arguments(option_string(options));
+    fuse_args arguments = FUSE_ARGS_INIT(0, nullptr);
+    fuse_opt_add_arg(&arguments, "reelfs");
     fuse_lowlevel_ops operations = ops::table(options.default_permissions);
-    session_.reset(fuse_session_new(arguments.get(), &operations, sizeof operations, &door_));
-    if (!session_) {
-        return Error(Errc::kInvalid, "mount options: " + messages.text_or("not understood"));
-    }
-    if (fuse_session_mount(session_.get(), path.c_str()) != 0) {
-        return Error(Errc::kNotPermitted,
-                     "mount " + path + ": " +
-                         messages.text_or("refused by fusermount3 (see its message above)"));
-    }
-    mounted_.emplace(path);
-    if (!install_device_calls(session_.get())) {
-        return Error(Errc::kIo, "mount " + path + ": " + messages.text_or("libfuse refused"));
-    }
+    session_.reset(fuse_session_new(&arguments, &operations, sizeof operations, &door_));
+    fuse_opt_free_args(&arguments);
+    const std::string what = "mount " + mountpoint_ + ": ";
+    if (!session_) return Error(Errc::kIo, what + messages.text_or("libfuse refused"));
+    RF_TRY(std::vector<Fd> device, attachment_->attach());
+    attached_ = true;
+    // A path like this one is libfuse's way of taking a device that was mounted by somebody else.
+    if (fuse_session_mount(session_.get(), fmt::format("/dev/fd/{}", device[0].get()).c_str()) != 0)
+        return Error(Errc::kIo, what + messages.text_or("libfuse refused the device"));
+    device[0].release();  // closed with the session
+    device.erase(device.begin());
+    if (!install_device_calls(session_.get()))
+        return Error(Errc::kIo, what + messages.text_or("libfuse refused"));
     auto agreed = exchange_init();
-    if (!agreed) return Error(Errc::kIo, "mount " + path + ": " + messages.text_or("no INIT"));
+    if (!agreed) return Error(Errc::kIo, what + messages.text_or("no INIT"));
     if (options.acl && (door_.init.agreed() & kAclFlags) != kAclFlags) {
-        return Error(Errc::kUnsupported, "mount " + path +
-                                             ": this kernel's FUSE knows no access control lists; "
+        return Error(Errc::kUnsupported, what +
+                                             "this kernel's FUSE knows no access control lists; "
                                              "mount without -o acl");
     }
-    mounted_->raise_readahead();
+    attachment_->tune();
+    door_.queues.fill(std::move(device));
     return done();
 }
 
@@ -135,7 +111,7 @@ Result<void> Session::serve() {
     };
     std::unique_ptr<fuse_loop_config, Free> config(fuse_loop_cfg_create());
     if (!config) return Error(Errc::kNoMemory, "serve the mount");
-    fuse_loop_cfg_set_clone_fd(config.get(), 1);
+    fuse_loop_cfg_set_clone_fd(config.get(), 0);  // we have done that
     fuse_loop_cfg_set_max_threads(config.get(), threads_);
     // Idle threads are kept (libfuse's default, -1): making and ending them costs more.
     {
@@ -151,11 +127,11 @@ Result<void> Session::serve() {
     if (fuse_session_exited(session_.get())) return done();
     // However the workers put it: when the connection is over, the mount was taken down.
     if (result == 0 || !is_alive(session_.get())) return done();
-    return Error::from_errno(std::abs(result), "serve " + mounted_->path());
+    return Error::from_errno(std::abs(result), "serve " + mountpoint_);
 }
 
 Result<void> Session::unmount(bool lazily) {
-    RF_CHECK(mounted_->unmount(lazily));
+    RF_CHECK(attachment_->detach(lazily));
     // A file somebody holds open keeps the connection alive after a lazy unmount. Only root can
     // make the kernel end it; everybody can stop answering, and closing the device then ends it.
     if (lazily) end_serving();
@@ -180,11 +156,8 @@ Session::~Session() {
     if (invalidator_) door_.tree.set_change_listener(nullptr);
     // Before the invalidator stops: a delivery may wait in the kernel for a request that nobody
     // answers any more, and aborting the connection lets it go.
-    if (mounted_) mounted_->abandon(is_alive(session_.get()));
+    if (attached_) attachment_->abandon(is_alive(session_.get()));
     invalidator_.reset();
-    // libfuse unmounts by path, so only once the connection is over: then it just closes the
-    // device.
-    if (mounted_ && !is_alive(session_.get())) fuse_session_unmount(session_.get());
     session_.reset();
     for (auto& file : door_.files.take_all()) {
         try {
@@ -237,8 +210,10 @@ fuse_lowlevel_ops ops::table(bool default_permissions) {
 }
 
 Result<std::unique_ptr<Mount>> mount(core::Tree& tree, const Clock& clock, Metrics& metrics,
-                                     const MountOptions& options) {
-    RF_TRY(std::unique_ptr<Session> session, Session::start(tree, clock, metrics, options));
+                                     const MountOptions& options,
+                                     std::unique_ptr<Attachment> attachment) {
+    RF_TRY(std::unique_ptr<Session> session,
+           Session::start(tree, clock, metrics, options, std::move(attachment)));
     return std::unique_ptr<Mount>(std::move(session));
 }
 

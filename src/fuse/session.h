@@ -1,12 +1,12 @@
 // The mount's life: libfuse session, mount, INIT, serving, unmount, cleaning up.
 //
-//   mount()   checks, mounts, exchanges INIT in the calling thread, tunes        state: mounted
+//   mount()   mounts, exchanges INIT in the calling thread, tunes                state: mounted
 //   serve()   libfuse's worker threads, until the kernel says the mount is gone  state: served
 //   ~Session  takes the mount down if it is still there, stops the invalidator, closes the device,
 //             gives what the kernel never released back to the tree
 //
-// INIT is exchanged in mount() so that what it can fail with is mount()'s error, and so that a
-// daemon started as root has tuned the mount before it drops its rights.
+// INIT is exchanged in mount() so that what it can fail with is mount()'s error. The session itself
+// needs no rights: what does is the Attachment's.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,6 @@
 #include "fuse/door.h"
 #include "fuse/invalidator.h"
 #include "fuse/libfuse.h"
-#include "fuse/mounted.h"
 #include "reelfs/fuse/mount.h"
 
 namespace reelfs::fuse {
@@ -23,7 +22,8 @@ namespace reelfs::fuse {
 class Session final : public Mount {
   public:
     static Result<std::unique_ptr<Session>> start(core::Tree& tree, const Clock& clock,
-                                                  Metrics& metrics, const MountOptions& options);
+                                                  Metrics& metrics, const MountOptions& options,
+                                                  std::unique_ptr<Attachment> attachment);
     ~Session() override;
 
     Result<void> serve() override;
@@ -47,7 +47,8 @@ class Session final : public Mount {
         void operator()(fuse_session* session) const { fuse_session_destroy(session); }
     };
 
-    Session(core::Tree& tree, const Clock& clock, Metrics& metrics, const MountOptions& options);
+    Session(core::Tree& tree, const Clock& clock, Metrics& metrics, const MountOptions& options,
+            std::unique_ptr<Attachment> attachment);
     Result<void> open(const MountOptions& options);
     Result<void> exchange_init();
     void end_serving() EXCLUDES(serving_mutex_);
@@ -56,7 +57,9 @@ class Session final : public Mount {
     Door door_;
     const unsigned threads_;
     std::unique_ptr<fuse_session, Destroy> session_;
-    std::optional<MountedPath> mounted_;
+    const std::unique_ptr<Attachment> attachment_;
+    const std::string mountpoint_;
+    bool attached_ = false;
     std::optional<Notifier> notifier_;
     std::optional<Invalidator> invalidator_;
 

@@ -27,12 +27,6 @@ std::int64_t milliseconds(std::int64_t ns) {
     return ns / 1'000'000;
 }
 
-Result<Fd> open_file(const std::string& path) {
-    Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600));
-    if (!file) return Error::from_errno(errno, "open the access log " + path);
-    return file;
-}
-
 }  // namespace
 
 std::string access_line(const AccessRecord& record) {
@@ -54,14 +48,22 @@ std::string access_line(const AccessRecord& record) {
     return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Result<std::unique_ptr<AccessLog>> AccessLog::open(std::string path, std::size_t queue_bytes_max) {
-    RF_TRY(Fd file, open_file(path));
-    return std::unique_ptr<AccessLog>(
-        new AccessLog(std::move(path), queue_bytes_max, std::move(file)));
+Result<Fd> open_log_file(const std::string& path) {
+    Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600));
+    if (!file) return Error::from_errno(errno, "open the access log " + path);
+    return file;
 }
 
-AccessLog::AccessLog(std::string path, std::size_t queue_bytes_max, Fd file)
+Result<std::unique_ptr<AccessLog>> AccessLog::open(std::string path, std::size_t queue_bytes_max,
+                                                   OpenFile open_file) {
+    RF_TRY(Fd file, open_file(path));
+    return std::unique_ptr<AccessLog>(
+        new AccessLog(std::move(path), queue_bytes_max, std::move(open_file), std::move(file)));
+}
+
+AccessLog::AccessLog(std::string path, std::size_t queue_bytes_max, OpenFile open_file, Fd file)
     : path_(std::move(path)),
+      open_file_(std::move(open_file)),
       queue_bytes_max_(queue_bytes_max),
       file_(std::make_shared<const Fd>(std::move(file))),
       thread_([this] { run(); }) {}
@@ -90,7 +92,7 @@ void AccessLog::write(std::string_view line) {
 }
 
 Result<void> AccessLog::reopen() {
-    RF_TRY(Fd file, open_file(path_));
+    RF_TRY(Fd file, open_file_(path_));
     auto fresh = std::make_shared<const Fd>(std::move(file));
     MutexLock lock(mutex_);
     file_ = std::move(fresh);

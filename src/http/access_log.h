@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "reelfs/base/fd.h"
 #include "reelfs/base/mutex.h"
 #include "reelfs/base/result.h"
+#include "reelfs/http/server.h"
 
 namespace reelfs::http {
 
@@ -47,8 +49,10 @@ std::string access_line(const AccessRecord& record);
 
 class AccessLog {
   public:
+    using OpenFile = std::function<Result<Fd>(const std::string&)>;
     /// Appends to the file; makes it, for its owner only. `queue_bytes_max`: of lines that wait.
-    static Result<std::unique_ptr<AccessLog>> open(std::string path, std::size_t queue_bytes_max);
+    static Result<std::unique_ptr<AccessLog>> open(std::string path, std::size_t queue_bytes_max,
+                                                   OpenFile open_file = open_log_file);
     /// What waits is written first.
     ~AccessLog();
     AccessLog(const AccessLog&) = delete;
@@ -62,12 +66,13 @@ class AccessLog {
     std::uint64_t dropped() const EXCLUDES(mutex_);
 
   private:
-    AccessLog(std::string path, std::size_t queue_bytes_max, Fd file);
+    AccessLog(std::string path, std::size_t queue_bytes_max, OpenFile open_file, Fd file);
     void run() noexcept;
     /// How many of the lines could not be written; that there are some is told once.
     std::uint64_t write_out(int file, std::string_view lines);
 
     const std::string path_;
+    const OpenFile open_file_;
     const std::size_t queue_bytes_max_;
 
     mutable Mutex mutex_;  // a leaf

@@ -13,6 +13,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 
 #include "http/admission.h"
 #include "http/connection.h"
@@ -40,6 +41,10 @@ IpAddress ip_address_of(const asio::ip::address& address) {
                            : IpAddress::of_v6(address.to_v6().to_bytes());
 }
 
+asio::ip::tcp protocol_of(const Endpoint& endpoint) {
+    return address_of(endpoint).is_v6() ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+}
+
 std::string text_of(const Endpoint& endpoint) {
     if (endpoint.address.find(':') != std::string::npos)
         return fmt::format("[{}]:{}", endpoint.address, endpoint.port);
@@ -63,17 +68,13 @@ struct Listener {
     const TlsContext* tls = nullptr;  // null: plain
     std::optional<Endpoint> bound;
 
-    Result<void> open(const Endpoint& endpoint) {
-        const asio::ip::tcp::endpoint address(address_of(endpoint), endpoint.port);
+    /// `listening` is bound to `endpoint`.
+    Result<void> open(const Endpoint& endpoint, Fd listening) {
         const std::string what = "listen on " + http::text_of(endpoint);
         error_code error;
-        acceptor.open(address.protocol(), error);
+        acceptor.assign(protocol_of(endpoint), listening.get(), error);
         if (error) return error_of(error, what);
-        ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
-        acceptor.set_option(asio::socket_base::reuse_address(true), error);
-        acceptor.bind(address, error);
-        if (!error) acceptor.listen(limits::http_backlog, error);
-        if (error) return error_of(error, what);
+        listening.release();
         const auto local = acceptor.local_endpoint(error);
         if (error) return error_of(error, what);
         bound = Endpoint{local.address().to_string(), local.port()};
@@ -93,11 +94,12 @@ class AsioServer final : public Server {
 
     Result<void> start() {
         if (state_.options.https) {
-            RF_TRY(tls_, TlsContext::load(state_.options.tls));
+            RF_TRY(tls_, TlsContext::load(state_.options.tls, state_.options.read_file));
         }
         if (!state_.options.access_log.empty()) {
             RF_TRY(state_.access_log, AccessLog::open(state_.options.access_log,
-                                                      state_.limits.access_log_queue_bytes_max));
+                                                      state_.limits.access_log_queue_bytes_max,
+                                                      state_.options.open_log));
         }
         RF_CHECK(listen(public_, state_.options.http, Connection::Door::kPublic));
         RF_CHECK(listen(secure_, state_.options.https, Connection::Door::kPublic));
@@ -162,7 +164,8 @@ class AsioServer final : public Server {
         if (!where) return done();
         listener = std::make_unique<Listener>(*loops_.front());
         listener->door = door;
-        return listener->open(*where);
+        RF_TRY(Fd listening, state_.options.bind(*where));
+        return listener->open(*where, std::move(listening));
     }
 
     void on_each(void (*act)(Connection&)) {
@@ -270,6 +273,19 @@ class AsioServer final : public Server {
 };
 
 }  // namespace
+
+Result<Fd> bind_endpoint(const Endpoint& endpoint) {
+    const asio::ip::tcp::endpoint address(address_of(endpoint), endpoint.port);
+    const std::string what = "listen on " + text_of(endpoint);
+    Fd socket(::socket(address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) return Error::from_errno(errno, what);
+    const int yes = 1;
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        ::bind(socket.get(), address.data(), static_cast<socklen_t>(address.size())) != 0 ||
+        ::listen(socket.get(), limits::http_backlog) != 0)
+        return error_of(error_code(errno, boost::system::system_category()), what);
+    return socket;
+}
 
 Result<std::unique_ptr<Server>> start_limited_server(core::Tree& tree, const Clock& clock,
                                                      Metrics& metrics, const ServerOptions& options,

@@ -2,17 +2,19 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+
+#include "reelfs/base/disk.h"
 
 namespace reelfs::http {
 
 namespace {
 
 constexpr std::size_t kRecordBytes = 16 * 1024;
+constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr unsigned char kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 /// What OpenSSL noted last, for a person.
@@ -34,14 +36,54 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* length,
     return SSL_TLSEXT_ERR_OK;
 }
 
-Result<void> check_readable(const std::string& path, std::string_view what) {
-    if (::access(path.c_str(), R_OK) == 0) return done();
-    return Error::from_errno(errno, fmt::format("{} {}", what, path));
+using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+
+Bio source_of(const std::string& text) {
+    return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free};
 }
 
-Result<std::shared_ptr<SSL_CTX>> read_files(const TlsFiles& files) {
-    RF_CHECK(check_readable(files.certificate, "certificate file"));
-    RF_CHECK(check_readable(files.key, "key file of the certificate"));
+/// PEM text: the server's certificate, then those that vouch for it.
+bool use_certificate_chain(SSL_CTX* context, const std::string& text) {
+    const Bio source = source_of(text);
+    if (source == nullptr) return false;
+    const Certificate own(PEM_read_bio_X509_AUX(source.get(), nullptr, nullptr, nullptr),
+                          &X509_free);
+    if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) return false;
+    SSL_CTX_clear_chain_certs(context);
+    while (X509* next = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {
+        if (SSL_CTX_add0_chain_cert(context, next) == 1) continue;
+        X509_free(next);
+        return false;
+    }
+    // Its end is told as an error, too.
+    const unsigned long last = ERR_peek_last_error();
+    if (ERR_GET_LIB(last) != ERR_LIB_PEM || ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
+        return false;
+    ERR_clear_error();
+    return true;
+}
+
+/// No passphrase is asked for: there may be nobody to answer.
+int no_passphrase(char*, int, int, void*) {
+    return -1;
+}
+
+bool use_private_key(SSL_CTX* context, const std::string& text) {
+    const Bio source = source_of(text);
+    if (source == nullptr) return false;
+    const PrivateKey key(PEM_read_bio_PrivateKey(source.get(), nullptr, &no_passphrase, nullptr),
+                         &EVP_PKEY_free);
+    return key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1;
+}
+
+Result<std::shared_ptr<SSL_CTX>> read_files(const TlsFiles& files,
+                                            const TlsContext::ReadFile& read) {
+    auto certificate = read(files.certificate);
+    if (!certificate) return std::move(certificate).error().with("certificate file");
+    auto key = read(files.key);
+    if (!key) return std::move(key).error().with("key file of the certificate");
     ERR_clear_error();
     std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
     if (context == nullptr) return Error(Errc::kNoMemory, "prepare TLS: " + last_words());
@@ -54,11 +96,13 @@ Result<std::shared_ptr<SSL_CTX>> read_files(const TlsFiles& files) {
                                         SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(context.get(), &select_protocol, nullptr);
-    if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)
+    if (!use_certificate_chain(context.get(), *certificate))
         return Error(Errc::kInvalid,
                      fmt::format("certificate file {} is no PEM certificate chain: {}",
                                  files.certificate, last_words()));
-    if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    const bool usable = use_private_key(context.get(), *key);
+    OPENSSL_cleanse(key->data(), key->size());
+    if (!usable)
         return Error(Errc::kInvalid,
                      fmt::format("{} is no PEM private key, or not that of the certificate {}: {}",
                                  files.key, files.certificate, last_words()));
@@ -126,14 +170,20 @@ void TlsSession::say_end() {
     ERR_clear_error();
 }
 
-Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files) {
-    std::unique_ptr<TlsContext> made(new TlsContext(files));
+Result<std::string> read_text_file(const std::string& path) {
+    PosixDisk disk;
+    RF_TRY(auto bytes, reelfs::read_file(disk, path, kFileBytesMax));
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files, ReadFile read) {
+    std::unique_ptr<TlsContext> made(new TlsContext(files, std::move(read)));
     RF_CHECK(made->reload());
     return made;
 }
 
 Result<void> TlsContext::reload() {
-    RF_TRY(auto fresh, read_files(files_));
+    RF_TRY(auto fresh, read_files(files_, read_));
     MutexLock lock(mutex_);
     context_ = std::move(fresh);
     return done();

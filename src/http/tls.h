@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "reelfs/base/bytes.h"
@@ -55,15 +56,17 @@ class TlsSession {
 
 class TlsContext {
   public:
+    using ReadFile = std::function<Result<std::string>(const std::string&)>;
     /// kNotFound, kInvalid: which file, and what is wrong with it.
-    static Result<std::unique_ptr<TlsContext>> load(const TlsFiles& files);
+    static Result<std::unique_ptr<TlsContext>> load(const TlsFiles& files, ReadFile read);
     /// Reads the files again. On failure new connections get what they got before.
     Result<void> reload() EXCLUDES(mutex_);
     std::unique_ptr<TlsSession> session(int socket) const EXCLUDES(mutex_);
 
   private:
-    explicit TlsContext(TlsFiles files) : files_(std::move(files)) {}
+    TlsContext(TlsFiles files, ReadFile read) : files_(std::move(files)), read_(std::move(read)) {}
     const TlsFiles files_;
+    const ReadFile read_;
     mutable Mutex mutex_;
     std::shared_ptr<ssl_ctx_st> context_ GUARDED_BY(mutex_);
 };

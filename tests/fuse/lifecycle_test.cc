@@ -118,7 +118,7 @@ TEST_F(LifecycleTest, AMountThatIsNeverServedIsTakenDown) {
     options.source = "store";
     std::future<int> asking;
     {
-        auto mounted = mount(tree, clock_, metrics, options);
+        auto mounted = mount(tree, clock_, metrics, options, local_attachment(options));
         ASSERT_TRUE(mounted.ok()) << mounted.error().message();
         EXPECT_TRUE(test::is_mounted(directory.path()));
         // Somebody already waits for an answer that will never come; a change is being announced.
@@ -140,7 +140,7 @@ TEST_F(LifecycleTest, MountpointsThatCannotWorkAreRefusedWithWhatToDo) {
     auto refuse = [&](const std::string& path, Errc code, std::string_view says) {
         MountOptions options;
         options.mountpoint = path;
-        auto mounted = mount(tree, clock_, metrics, options);
+        auto mounted = mount(tree, clock_, metrics, options, local_attachment(options));
         ASSERT_FALSE(mounted.ok()) << path;
         EXPECT_EQ(mounted.error().code(), code) << mounted.error().message();
         EXPECT_NE(mounted.error().message().find(says), std::string::npos)
@@ -157,7 +157,7 @@ TEST_F(LifecycleTest, MountpointsThatCannotWorkAreRefusedWithWhatToDo) {
     MountOptions options;
     options.mountpoint = directory.path();
     options.other = {"no_such_option"};
-    auto mounted = mount(tree, clock_, metrics, options);
+    auto mounted = mount(tree, clock_, metrics, options, local_attachment(options));
     ASSERT_FALSE(mounted.ok());
     EXPECT_NE(mounted.error().message().find("no_such_option"), std::string::npos)
         << mounted.error().message();
@@ -174,13 +174,13 @@ TEST_F(LifecycleTest, ADeadMountIsNamedWithTheCommandThatClearsIt) {
     // A daemon that mounts and is killed.
     pid_t child = fork();
     if (child == 0) {
-        auto mounted = mount(tree, clock_, metrics, options);
+        auto mounted = mount(tree, clock_, metrics, options, local_attachment(options));
         kill(getpid(), mounted.ok() ? SIGKILL : SIGTERM);
     }
     int status = 0;
     waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    auto mounted = mount(tree, clock_, metrics, options);
+    auto mounted = mount(tree, clock_, metrics, options, local_attachment(options));
     ASSERT_FALSE(mounted.ok());
     EXPECT_EQ(mounted.error().code(), Errc::kBusy);
     EXPECT_NE(mounted.error().message().find("reelfs umount --force"), std::string::npos);

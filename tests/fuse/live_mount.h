@@ -47,7 +47,7 @@ class LiveMount {
     LiveMount(core::Tree& tree, const Clock& clock, MountOptions options = {}) {
         options.mountpoint = directory_.path();
         if (options.source.empty()) options.source = "a,store\\with specials";
-        auto started = Session::start(tree, clock, metrics_, options);
+        auto started = Session::start(tree, clock, metrics_, options, local_attachment(options));
         if (!started) {
             ADD_FAILURE() << started.error().message();
             return;

@@ -98,7 +98,7 @@ TEST(UserMount, IsToldWhatToDoAboutADeviceThatOnlyRootMayOpen) {
         test::TemporaryDirectory directory;
         MountOptions options;
         options.mountpoint = directory.path();
-        auto mounted = mount(tree, clock, metrics, options);
+        auto mounted = mount(tree, clock, metrics, options, local_attachment(options));
         ASSERT_FALSE(mounted.ok());
         EXPECT_EQ(mounted.error().code(), Errc::kAccessDenied);
         EXPECT_NE(mounted.error().message().find("udev"), std::string::npos);
@@ -138,7 +138,7 @@ TEST(UserMount, IsTakenDownWhenNobodyEverServedIt) {
         options.mountpoint = directory.path();
         options.source = "store";
         {
-            auto mounted = mount(tree, clock, metrics, options);
+            auto mounted = mount(tree, clock, metrics, options, local_attachment(options));
             ASSERT_TRUE(mounted.ok()) << mounted.error().message();
             EXPECT_TRUE(test::is_mounted(directory.path()));
         }
@@ -155,7 +155,7 @@ TEST(UserMount, AllowOtherNeedsALineInFuseConf) {
         MountOptions options;
         options.mountpoint = directory.path();
         options.allow_other = true;
-        auto mounted = mount(tree, clock, metrics, options);
+        auto mounted = mount(tree, clock, metrics, options, local_attachment(options));
         std::ifstream file("/etc/fuse.conf");
         std::string conf{std::istreambuf_iterator<char>(file), {}};
         if (mounted.ok()) {

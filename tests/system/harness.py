@@ -11,7 +11,7 @@ also when a test fails. Environment:
 
 Debian packages the tests need (tools/packages reads this list):
 packages: python3 python3-pytest curl ffmpeg rsync git sqlite3 attr acl openssl util-linux fuse3
-packages: e2fsprogs procps coreutils tar gcc libc6-dev awscli python3-boto3 iproute2
+packages: e2fsprogs procps coreutils tar gcc libc6-dev awscli python3-boto3 iproute2 strace
 packages: nginx varnish chromium chromium-driver
 and those that give a command, where it is not there (COMMAND:PACKAGE):
 packages for commands: node:nodejs npm:npm
@@ -40,6 +40,7 @@ BIN = os.path.abspath(os.environ.get("REELFS_BIN") or
                       os.path.join(os.environ.get("REELFS_SOURCE", SOURCE), "build/release/reelfs"))
 FULL = os.environ.get("REELFS_TEST_SCALE", "ci") == "full"
 STAND_IN = os.environ.get("REELFS_STAND_IN") == "1"
+OWNER = "daemon"   # as root: whose the stores are, and whom their daemons run as; every Debian has this user
 
 MiB = 1 << 20
 GiB = 1 << 30
@@ -177,6 +178,8 @@ class Store:
             os.makedirs(zone, exist_ok=True)
         if init:
             options = [part for zone in self.zones for part in ("--zone", zone)]
+            if os.geteuid() == 0 and "--owner" not in init_options:
+                options += ["--owner", OWNER]
             self.init_said = said(self.cli("init", self.dir, "--key-file", self.key, *options,
                                            *init_options))
             self.id = re.search(r"\b[0-9a-f]{32}\b", self.init_said)[0]
@@ -364,8 +367,10 @@ class Plain:
 
 
 def scratch(prefix="reelfs-test-"):
-    """A directory on a real disk (TMPDIR decides)."""
-    return tempfile.mkdtemp(prefix=prefix)
+    """A directory on a real disk (TMPDIR decides). The owner of a store in it may pass through."""
+    path = tempfile.mkdtemp(prefix=prefix)
+    os.chmod(path, 0o711)
+    return path
 
 
 def discard(path):

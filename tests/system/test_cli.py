@@ -133,6 +133,82 @@ def test_status_is_json_for_scripts(make_store):
     assert running["mountpoint"] == store.path
 
 
+def test_status_tells_damage_that_was_met_and_space_that_is_held_back(make_store):
+    store = make_store().mount()
+    path = f"{store.container()}/f"
+    write_file(path, pattern(1, 1 << 20))
+    store.umount()
+    pack = max((f"{store.dir}/packs/{name}" for name in os.listdir(f"{store.dir}/packs")), key=os.path.getsize)
+    with open(pack, "r+b") as file:
+        file.seek(os.path.getsize(pack) // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    store.mount()
+    assert store.status()["damaged_reads"] == 0 and "DAMAGE" not in said(store.cli("status", store.dir))
+    assert outcome(read_file, path) == "EIO"
+    assert store.status()["damaged_reads"] > 0
+    text = said(store.cli("status", store.dir))
+    assert re.search(r"^DAMAGE: +\d+ reads met bytes that are not authentic", text, re.MULTILINE), text
+    assert re.search(r"^held back: +\S+ MiB in reserve", text, re.MULTILINE), text
+    # Deleted, and held back for as long as somebody reads it.
+    write_file(f"{path}2", pattern(2, 4 << 20))
+    os.unlink(f"{path}2")
+    wait_until(lambda: store.status()["space"]["freed_bytes"] == 0, 30, "what was deleted is given back")
+
+
+def documented_in_json_section():
+    """The words of the manual's section on JSON that are set as literals."""
+    text = read_file(f"{SOURCE}/man/reelfs.1").decode()
+    section = text[text.index(".Sh JSON"):text.index(".Sh EXIT STATUS")]
+    return {word for line in re.findall(r"^\.Li (.*)$", section, re.MULTILINE) for word in line.split() if word not in ",."}
+
+
+def keys_in(value):
+    if isinstance(value, list):
+        return set().union(*map(keys_in, value)) if value else set()
+    return set(value).union(*map(keys_in, value.values())) if isinstance(value, dict) else set()
+
+
+def test_json_is_what_the_manual_says(make_store):
+    """Every member that is printed is documented, and every documented one is printed."""
+    store = make_store(init=False)
+    seen = set()
+
+    def take(*command):
+        done = store.cli(*command, "--json")
+        seen.update(keys_in(json.loads(done.stdout)))
+        return json.loads(done.stdout)
+
+    take("init", store.dir, "--key-file", store.key)
+    take("version")
+    take("status", store.dir)
+    at = ("--store", store.dir, "--key-file", store.key)
+    take("container", "create", "films", *at)
+    take("container", "create", "empty", *at)
+    take("status", store.dir, "--key-file", store.key)
+    take("mount", store.dir, store.path, "--key-file", store.key, "--http", "127.0.0.1:0")
+    adopt(store)
+    take("container", "list", *at)
+    take("container", "describe", "films", *at)
+    assert take("container", "delete", "empty", *at) == {}
+    for change in ("create", "rotate", "disable", "enable"):
+        take("user", change, "ann", *at)
+    take("user", "list", *at)
+    assert take("user", "delete", "ann", *at) == {}
+    token = take("token", "create", "--container", "films", "--prefix", "live", "--actions", "put", "--expires", "1h", *at)
+    take("token", "list", *at)
+    assert take("token", "revoke", token["Id"], *at) == {}
+    take("sync", store.dir)
+    running = take("status", store.dir)
+    assert running["damaged_reads"] == 0 and running["space"]["reserve_bytes"] > 0
+    documented = documented_in_json_section()
+    times = re.compile(r"\d{4}-\d\d-\d\dT")
+    documented = {word for word in documented if not times.match(word)}
+    assert seen - documented == set(), "printed and not documented"
+    assert documented - seen - {"error"} == set(), "documented and not printed"
+
+
 def test_containers_by_command_line_with_and_without_a_daemon(make_store):
     store = make_store()
 
@@ -298,6 +374,22 @@ def test_stores_that_are_none(make_store):
     assert os.listdir(f"{store.base}/full") == ["somebody's"]
 
 
+def test_names_that_can_be_no_store_say_what_one_is(make_store):
+    """Once these were raw system errors."""
+    store = make_store()
+    file = f"{store.base}/a file"
+    write_file(file, b"")
+    for command in (["status"], ["sync"], ["mount"], ["container", "list", "--store"]):
+        place = [store.path] if command == ["mount"] else []
+        refused(store, *command, file, *place, words=["a file is a file, and a store is a directory"])
+        refused(store, *command, "", *place, words=["the name of the store is empty"], code=2)
+    refused(store, "init", "", "--key-file", f"{store.base}/n.key", words=["the name of the store is empty"], code=2)
+    refused(store, "init", file, "--key-file", f"{store.base}/n.key", words=["is a file"])
+    refused(store, "mount", store.dir, "", "--key-file", store.key, words=["the mountpoint is empty"], code=2)
+    refused(store, "umount", "", words=["the mountpoint is empty"], code=2)
+    assert not os.path.exists(f"{store.base}/n.key") and os.path.getsize(file) == 0
+
+
 def test_key_files_that_cannot_be_used(make_store):
     store = make_store(init=False)
     refused(store, "init", store.dir, "--key-file", f"{store.dir}/inside.key", words=["inside|store"])
@@ -446,7 +538,9 @@ def test_read_only_disk_is_a_clear_error(make_store, small_disk):
     write_file(f"{store.container()}/f", b"x")
     store.umount()
     run("mount", "-o", "remount,ro", disk)
-    refused(store, "mount", store.dir, store.path, "--foreground", "--key-file", store.key, words=["read-only|ro\\b"])
+    for options in ([], ["-o", "ro"]):
+        refused(store, "mount", store.dir, store.path, "--foreground", "--key-file", store.key, *options,
+                words=["is on a disk that is mounted read-only", "remount,rw"])
     refused(store, "init", f"{disk}/another", "--key-file", f"{store.base}/another.key", words=["read-only"])
     run("mount", "-o", "remount,rw", disk)
     store.mount()

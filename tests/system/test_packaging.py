@@ -4,9 +4,11 @@ Needs root and changes the machine's package database while it runs; everything 
 after a failure. When a reelfs package is installed already, the test refuses rather than replace it.
 """
 
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import urllib.request
 
@@ -25,6 +27,19 @@ FSTAB = "/etc/fstab"
 def installed():
     done = run("dpkg-query", "-W", "-f", "${db:Status-Status}", "reelfs", check=False)
     return done.stdout == b"installed"
+
+
+def system_user_is_known():
+    return run("getent", "passwd", "reelfs", check=False).returncode == 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def system_user():
+    """The package makes the user reelfs and leaves it; here it goes again if it was not there before."""
+    before = system_user_is_known()
+    yield
+    if not before and system_user_is_known():
+        run("userdel", "reelfs")
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +118,19 @@ def test_installed_program_and_manual(in_place):
         assert "WARNING" not in said(run("mandoc", "-T", "lint", "-W", "warning", page, check=False))
 
 
+def test_stores_of_roots_are_the_system_users(in_place, place):
+    """The package makes the user; init finds it; the daemon runs as it."""
+    uid = int(run("id", "-u", "reelfs").stdout)
+    assert uid < 1000 and said(run("getent", "passwd", "reelfs")).strip().endswith("/usr/sbin/nologin")
+    assert os.stat(place.store).st_uid == os.stat(f"{place.store}/keyring").st_uid == uid
+    assert os.stat(place.key).st_uid == 0
+    done = run("/usr/bin/reelfs", "mount", place.store, place.mount, "--key-file", place.key, "--json", env=place.env)
+    rights = read_file(f"/proc/{json.loads(done.stdout)['pid']}/status").decode()
+    assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n" in rights and f"CapEff:\t{0:016x}\n" in rights
+    run("/usr/bin/reelfs", "umount", place.mount, env=place.env)
+    assert os.stat("/var/lib/reelfs").st_mode & 0o001, "a place that the user can reach"
+
+
 def test_mount_by_type(in_place, place):
     """mount -t fuse.reelfs STORE MOUNTPOINT, and umount(8)."""
     run("mount", "-t", "fuse.reelfs", "-o", f"allow_other,noatime,key-file={place.key}", place.store, place.mount,
@@ -157,13 +185,60 @@ def test_unit_is_valid(in_place, scratch):
     complaints = [line for line in said(done).splitlines() if "reelfs@" in line]
     assert not complaints, said(done)
     text = read_file(unit).decode()
-    assert not re.search(r"^(ProtectSystem|PrivateTmp|PrivateMounts|ReadWritePaths)=", text, re.MULTILINE)
+    assert not re.search(r"^(Protect(System|Home|Kernel\w+|ControlGroups|Proc)|Private\w+|ReadWritePaths)=", text,
+                         re.MULTILINE), "a mount name space of its own: nobody else would see the mount"
+
+
+def unit_settings(name):
+    text = read_file("/usr/lib/systemd/system/reelfs@.service").decode()
+    return " ".join(re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)).split()
+
+
+def test_what_the_unit_takes_away_is_not_needed(in_place, place):
+    """Mounted with the capabilities that the unit leaves and no_new_privs, under a tracer that writes down system
+    calls: all are among those the unit allows."""
+    left = ["+" + name.removeprefix("CAP_").lower() for name in unit_settings("CapabilityBoundingSet")]
+    assert unit_settings("NoNewPrivileges") == ["yes"] and len(left) == 8
+    trace = f"{place.base}/trace"
+    command = ["setpriv", "--bounding-set", ",".join(["-all"] + left), "--inh-caps", "-all", "--no-new-privs",
+               "strace", "-f", "-q", "-e", "signal=none", "-e", "abbrev=all", "-s", "0", "-o", trace,
+               "/usr/bin/reelfs", "mount", place.store, place.mount, "--foreground",
+               "-o", f"allow_other,http=127.0.0.1:0,key-file={place.key}"]
+    with open(f"{place.base}/log", "ab") as log:
+        tracer = subprocess.Popen(command, env=place.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            harness.wait_until(lambda: is_mounted(place.mount) or tracer.poll() is not None, 60, "it is mounted")
+            os.mkdir(f"{place.mount}/films")
+            write_file(f"{place.mount}/films/f", b"x" * 1_000_000)
+            status = json.loads(run("/usr/bin/reelfs", "status", place.store, "--json", env=place.env).stdout)
+            urllib.request.urlopen(f"http://{status['http']}/films/f", timeout=30).read()
+            os.unlink(f"{place.mount}/films/f")
+            os.kill(status["pid"], signal.SIGTERM)   # the keeper unmounts
+            assert tracer.wait(60) == 0, read_file(f"{place.base}/log")
+        finally:
+            if tracer.poll() is None:
+                tracer.terminate()
+                tracer.wait()
+    called = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", read_file(trace).decode(), re.MULTILINE))
+    assert {"mount", "umount2", "setresuid", "capset"} <= called
+    allowed = set()
+    waiting = unit_settings("SystemCallFilter")
+    assert "@system-service" in waiting
+    while waiting:
+        for word in said(run("systemd-analyze", "syscall-filter", waiting.pop())).split("\n")[1:]:
+            word = word.strip()
+            if word.startswith("@"):
+                waiting.append(word)
+            elif word and not word.startswith("#"):
+                allowed.add(word)
+    assert called - allowed == set(), "the unit would refuse these"
+    sockets = set(re.findall(r"socket\((AF_\w+)", read_file(trace).decode()))
+    assert sockets <= set(unit_settings("RestrictAddressFamilies"))
 
 
 def test_unit_commands_work(in_place, place):
     """What the unit runs, run by hand as systemd does: start (with readiness told), crash, clean-up, stop."""
     import socket
-    import signal
     told = f"{place.base}/notify"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(told)

@@ -37,6 +37,7 @@ class Lab:
         self.base, self.into = f"{scratch}/base", f"{scratch}/recorded"
         self.roots = [self.store.dir, *self.store.zones]
         os.mkdir(self.into)
+        os.chmod(self.into, 0o777)   # by the daemon, who is the store's owner
         os.mkdir(self.base)
         run("cp", "-a", "--sparse=always", *self.roots, self.base)   # all of it durable
         self.env = {"LD_PRELOAD": recorder, "RECORD_ROOTS": ":".join(self.roots), "RECORD_INTO": self.into}

@@ -55,6 +55,18 @@ def subprocess_said(*command, env, check, answer):
     return text
 
 
+@pytest.fixture(scope="module", autouse=True)
+def system_user():
+    """As root tools/up makes the user reelfs; it goes again if it was not there before."""
+    def known():
+        return run("getent", "passwd", "reelfs", check=False).returncode == 0
+
+    before = known()
+    yield
+    if os.geteuid() == 0 and not before and known():
+        run("userdel", "reelfs")
+
+
 @pytest.fixture
 def up(scratch):
     made = Up(scratch)
@@ -75,6 +87,29 @@ def test_first_run_gives_a_mounted_tree_and_a_served_url(up):
     write_file(f"{up.mount}/media/clip.mp4", b"clip")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/media/clip.mp4", timeout=10) as answer:
         assert answer.read() == b"clip"
+
+
+def test_as_root_store_and_daemon_belong_to_the_system_user(up):
+    assert os.geteuid() == 0, "being root needs root: run the tests as root"
+    up()
+    uid, gid = (int(run("id", flag, "reelfs").stdout) for flag in ("-u", "-g"))
+    assert uid < 1000, "a system user"
+    assert os.stat(up.store).st_uid == os.stat(f"{up.store}/keyring").st_uid == uid
+    assert os.stat(up.setting("key")).st_uid == 0
+    rights = read_file(f"/proc/{up.pid()}/status").decode()
+    assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n" in rights and f"Gid:\t{gid}\t{gid}\t{gid}\t{gid}\n" in rights
+    assert f"CapEff:\t{0:016x}\n" in rights and "NoNewPrivs:\t1\n" in rights
+    write_file(f"{up.mount}/media/f", b"by root")
+    assert os.stat(f"{up.mount}/media/f").st_uid == 0, "files are whose they are all the same"
+
+
+def test_under_sudo_the_top_folder_is_the_callers_and_the_store_is_not(up):
+    assert os.geteuid() == 0, "being root needs root: run the tests as root"
+    up(env={"SUDO_USER": "daemon"})
+    assert os.stat(up.mount).st_uid == os.stat(f"{up.mount}/media").st_uid == 1
+    assert os.stat(up.store).st_uid == int(run("id", "-u", "reelfs").stdout)
+    run("setpriv", "--reuid", "1", "--regid", "1", "--clear-groups", "cp", "/etc/passwd", f"{up.mount}/media/f")
+    assert os.stat(f"{up.mount}/media/f").st_uid == 1
 
 
 def test_second_run_is_harmless_and_says_the_same(up):

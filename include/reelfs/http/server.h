@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "reelfs/base/clock.h"
+#include "reelfs/base/fd.h"
 #include "reelfs/base/metrics.h"
 #include "reelfs/base/result.h"
 #include "reelfs/core/tree.h"
@@ -23,9 +24,16 @@ class Authenticator;
 struct Endpoint {
     std::string address;
     std::uint16_t port = 0;
+    bool operator==(const Endpoint&) const = default;
 };
 Result<Endpoint> parse_endpoint(std::string_view text);
 bool is_loopback(const Endpoint& endpoint);
+/// A listening socket there. kBusy names the address that is taken.
+Result<Fd> bind_endpoint(const Endpoint& endpoint);
+/// The whole file.
+Result<std::string> read_text_file(const std::string& path);
+/// For appending; made if absent, mode 0600.
+Result<Fd> open_log_file(const std::string& path);
 
 /// A host name, in lower case: for ServerOptions::domain. kInvalid.
 Result<std::string> parse_domain(std::string_view text);
@@ -50,6 +58,10 @@ struct ServerOptions {
     std::string account = "000000000000";       // 12 digits; in the access log
     std::vector<AddressRange> trusted_proxies;  // believed about who their clients are
     std::string access_log;                     // file; "": none
+    // What may take more rights than serving does, and be done elsewhere for that:
+    std::function<Result<Fd>(const Endpoint&)> bind = bind_endpoint;
+    std::function<Result<std::string>(const std::string&)> read_file = read_text_file;  // of `tls`
+    std::function<Result<Fd>(const std::string&)> open_log = open_log_file;  // `access_log`
 };
 
 class Server {
