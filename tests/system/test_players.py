@@ -1,13 +1,18 @@
 """Real players: hls.js and dash.js in headless Chromium, the browser's own player, and ffmpeg, watch what ffmpeg
 sends by PUT or writes into the mount. Each keeps a screenshot in the build folder (screenshots/)."""
 
+import contextlib
+import functools
+import http.server
+import json
 import os
 import re
+import threading
 
 import pytest
 
 from cdn import Nginx, Varnish, filled, free_port, recipe, token
-from harness import note, read_file, run, scaled, wait_until
+from harness import note, read_file, run, scaled, wait_until, write_file
 from players.browser import Browser, copy_players
 from players.encoder import DASH, FMP4, HLS, LOW_LATENCY, Encoder, put
 from test_media import FFMPEG
@@ -119,6 +124,52 @@ def first_segments_are_gone(stage, folder):
     found = [segment_name.fullmatch(name) for name in os.listdir(f"{stage.live}/{folder}")]
     numbers = [int(segment[1]) for segment in found if segment]
     return numbers and min(numbers) > 1 and len(numbers) <= 30
+
+
+@contextlib.contextmanager
+def another_origin(folder):
+    """The players' page from a web server that knows nothing of the store."""
+    copy_players(folder)
+    handler = functools.partial(QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("stream", ["hls", "dash"])
+def test_a_page_of_another_origin_plays_where_a_rule_allows_it(stage, browser, scratch, stream):
+    _, playlist, player = STREAMS[stream]
+    folder = f"cors-{stream}"
+    encoder = start_channel(stage, stream, "mount", folder, f"{scratch}/encoder.log")
+    try:
+        wait_until(lambda: stage.request("GET", f"/live/{folder}/{playlist}")[0] == 200 or encoder.check(), 60,
+                   "the channel is on")
+        with another_origin(f"{scratch}/site") as origin:
+            source = f"http://{stage.http}/live/{folder}/{playlist}"
+            refused = browser.play(f"{origin}/page.html", player, source)
+            wait_until(lambda: refused.seen()["fatal"] or refused.seen()["errors"], 60, "it is refused without a rule")
+            assert refused.seen()["time"] == 0
+            rules = [{"AllowedOrigins": [origin], "AllowedMethods": ["GET", "HEAD"], "AllowedHeaders": ["range"]}]
+            write_file(f"{scratch}/cors.json", json.dumps(rules).encode())
+            stage.cli("cors", "put", "live", f"{scratch}/cors.json", "--store", stage.dir)
+            try:
+                browser.play(f"{origin}/page.html", player, source).advances(3)
+                note(f"screenshot: {browser.screenshot(folder)}")
+            finally:
+                stage.cli("cors", "delete", "live", "--store", stage.dir)
+        encoder.stop()
+    finally:
+        encoder.end()
 
 
 FILMS = {"mp4": ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags",
