@@ -223,6 +223,17 @@ def test_the_cache_reads_one_container_and_writes_nothing(origin, cache):
     assert cache.request("/live/private.ts", {"Authorization": "Bearer bogus"})[2] == b"what the token opens"
 
 
+def test_a_cache_with_a_token_is_not_named_as_a_trusted_proxy(make_store):
+    store, through = make_store(), {"X-Forwarded-For": "203.0.113.9"}
+    for options, expected in (((), 200), (("--trusted-proxy", "127.0.0.1"), 403)):
+        store.mount(*options)
+        path = f"{store.container('live')}/a.ts"
+        write_file(path, SEGMENT)
+        store.published(path)
+        assert store.get(path, {**through, "Authorization": f"Bearer {token(store)}"})[0] == expected
+        store.umount()
+
+
 def test_http_2_and_tls_towards_players(origin, module_scratch, scratch):
     certificate, key = f"{scratch}/c.pem", f"{scratch}/k.pem"
     run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
