@@ -28,8 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(check_component(name).ok());
         path += "/" + name;
     }
-    // A name of its own making, so that tokens of all lengths are read.
-    const std::string name(query.substr(0, query.find('&')));
+    // A name of its own making, never empty, so that tokens of all lengths are read.
+    const std::string name = "n" + std::string(query.substr(0, query.find('&')));
     const std::string token = next_item_token("live", asked->folder, name, kNow);
     std::string again = "NextToken=" + token + "&Path=";
     for (char c : path) {
