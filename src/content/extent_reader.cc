@@ -159,6 +159,14 @@ class ExtentReader::Session {
         return done();
     }
 
+    /// A pack that is gone is damage, never "no such file".
+    Result<void> read_stored(std::uint64_t skip, MutableBytes out) {
+        auto read = reader_.store_.read(extent_.location, skip, out);
+        if (!read && read.error().code() == Errc::kNotFound)
+            return Error(Errc::kCorrupt, read.error().message());
+        return read;
+    }
+
     /// Makes tags_ available; for small and inline extents also all sealed bytes.
     Result<void> load_tags() {
         if (!tags_.empty()) return done();
@@ -175,11 +183,11 @@ class ExtentReader::Session {
             return done();
         } else if (layout_.total_length() <= kWholeReadMax) {
             whole_ = Buffer(layout_.total_length());
-            RF_CHECK(reader_.store_.read(extent_.location, 0, whole_.span()));
+            RF_CHECK(read_stored(0, whole_.span()));
             sealed_ = whole_.span();
         } else {
             Buffer table(layout_.tags_length());
-            RF_CHECK(reader_.store_.read(extent_.location, layout_.tags_offset(), table.span()));
+            RF_CHECK(read_stored(layout_.tags_offset(), table.span()));
             auto shared = std::make_shared<const Buffer>(std::move(table));
             // Cached before it is authenticated: a wrong tag only makes its block fail to open.
             reader_.cache_.insert({extent_.shape.extent, kTagTable}, shared);
@@ -200,7 +208,7 @@ class ExtentReader::Session {
         RF_CHECK(load_tags());
         const std::size_t block_bytes = layout_.block_bytes();
         MutableBytes target = out.subspan(layout_.plain_start(first) - start_, count * block_bytes);
-        RF_CHECK(reader_.store_.read(extent_.location, layout_.sealed_start(first), target));
+        RF_CHECK(read_stored(layout_.sealed_start(first), target));
         for (std::uint32_t i = 0; i < count; ++i) {
             const BlockIndex block(first.value() + i);
             MutableBytes bytes = target.subspan(i * block_bytes, block_bytes);
@@ -217,7 +225,7 @@ class ExtentReader::Session {
             return opener_->open_block(block, tag(block),
                                        sealed_.subspan(layout_.sealed_start(block), plain.size()),
                                        plain);
-        RF_CHECK(reader_.store_.read(extent_.location, layout_.sealed_start(block), plain));
+        RF_CHECK(read_stored(layout_.sealed_start(block), plain));
         return opener_->open_block(block, tag(block), plain, plain);
     }
 
