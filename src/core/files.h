@@ -47,6 +47,9 @@ class Files {
     Result<void> fsync(const std::shared_ptr<Node>& node);
     /// The packs under this node's content are durable (before a rename-over names it).
     Result<void> sync_content(const std::shared_ptr<Node>& node);
+    /// The error, if a pack under what was written was given up before that was durable. Syncs
+    /// nothing.
+    Result<void> check_not_lost(const std::shared_ptr<Node>& node);
     Result<void> truncate(const std::shared_ptr<Node>& node, std::uint64_t size);
     /// A hole in [offset, offset + length); the size stays.
     Result<void> punch(const std::shared_ptr<Node>& node, std::uint64_t offset,

@@ -387,6 +387,28 @@ Result<void> Files::drain(const std::shared_ptr<Node>& node) {
     return done();
 }
 
+namespace {
+
+bool has_bytes_in(const FileMap& map, const PackId& pack) {
+    const auto slices = map.slices();
+    return std::any_of(slices.begin(), slices.end(), [&](const Slice& slice) {
+        return map.extent(slice.extent)->location.pack == pack;
+    });
+}
+
+}  // namespace
+
+Result<void> Files::check_not_lost(const std::shared_ptr<Node>& node) {
+    MutexLock lock(node->mutex);
+    for (const PutMark& mark : node->unsynced) {
+        const auto lost = context_.packs.lost(mark);
+        if (!lost || !has_bytes_in(*node->map, mark.pack)) continue;
+        if (!node->failed) node->failed = *lost;
+        return *lost;
+    }
+    return done();
+}
+
 Result<void> Files::sync_content(const std::shared_ptr<Node>& node) {
     RF_CHECK(ensure_map(*node));
     RF_CHECK(drain(node));
@@ -398,6 +420,7 @@ Result<void> Files::sync_content(const std::shared_ptr<Node>& node) {
     for (const PutMark& mark : marks) {
         if (auto synced = context_.packs.sync(mark); !synced) {
             MutexLock lock(node->mutex);
+            if (!has_bytes_in(*node->map, mark.pack)) continue;  // cut off or rewritten since
             if (!node->failed) node->failed = synced.error();
             return synced;
         }

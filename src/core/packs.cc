@@ -82,6 +82,37 @@ void Packs::close_in_store(const PackId& pack) {
         log::warning("close pack {}: {}", pack.hex(), closed.error().message());
 }
 
+std::optional<Error> Packs::lost(const PutMark& mark) const {
+    MutexLock lock(mutex_);
+    auto it = states_.find(mark.pack);
+    if (it == states_.end() || it->second.synced_sequence >= mark.sequence) return std::nullopt;
+    return it->second.failed;
+}
+
+Result<void> Packs::check_nothing_lost() {
+    struct Failed {
+        PackId pack;
+        std::uint64_t durable_end;
+        Error error;
+    };
+    std::vector<Failed> failed;
+    {
+        MutexLock lock(mutex_);
+        for (const auto& [pack, state] : states_)
+            if (state.failed) failed.push_back({pack, state.durable_end, *state.failed});
+    }
+    for (const Failed& one : failed) {
+        bool named = false;
+        RF_CHECK(catalog_.read([&](catalog::Reader& r) -> Result<void> {
+            RF_TRY(auto extents, r.extents_in_pack(one.pack, one.durable_end, 1));
+            named = !extents.empty();
+            return done();
+        }));
+        if (named) return one.error;
+    }
+    return done();
+}
+
 std::optional<PutMark> Packs::unsynced(const Location& location) const {
     if (!location.pack) return std::nullopt;
     MutexLock lock(mutex_);

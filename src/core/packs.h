@@ -45,6 +45,12 @@ class Packs {
 
     /// Makes the put durable; at once when it is already.
     Result<void> sync(const PutMark& mark) EXCLUDES(mutex_);
+    /// Why the put will never be durable: its pack was given up before it was. Nothing otherwise.
+    std::optional<Error> lost(const PutMark& mark) const EXCLUDES(mutex_);
+    /// An error while the catalog names anything in a pack that was given up and is not durable
+    /// there: then nobody may be told that everything is, nor the store be marked as cleanly
+    /// stopped, however long ago the sync failed and whoever was told.
+    Result<void> check_nothing_lost() EXCLUDES(mutex_);
     /// For content found in the catalog: what to sync to make it durable; nothing when it is.
     std::optional<PutMark> unsynced(const Location& location) const EXCLUDES(mutex_);
     /// A barrier over all packs, and their durable ends into the catalog. Finished packs that are

@@ -86,7 +86,8 @@ Result<void> TreeImpl::write(const Caller& caller, OpenFile& file, std::uint64_t
 
 Result<void> TreeImpl::flush(OpenFile& file) {
     if (!file.flags.write) return done();
-    return files_.drain(file.node);
+    RF_CHECK(files_.drain(file.node));
+    return files_.check_not_lost(file.node);
 }
 
 Result<void> TreeImpl::fsync(OpenFile& file) {
@@ -268,6 +269,7 @@ Result<void> TreeImpl::sync_metadata() {
 Result<void> TreeImpl::sync() {
     files_.drain_all();
     RF_CHECK(context_.packs.sync_all());
+    RF_CHECK(context_.packs.check_nothing_lost());
     return context_.catalog.sync();
 }
 

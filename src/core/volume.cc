@@ -165,6 +165,7 @@ class VolumeImpl final : public Volume {
         RF_CHECK(packs_.sync_all());
         RF_CHECK(maintenance_.run_once());
         RF_CHECK(packs_.sync_all());
+        RF_CHECK(packs_.check_nothing_lost());  // otherwise the next start has to recover
         return catalog_->close();
     }
 
