@@ -7,26 +7,35 @@ namespace reelfs::catalog {
 
 namespace {
 
+std::optional<std::uint64_t> limit_at(const Query& query, int column) {
+    if (query.null(column)) return std::nullopt;
+    return query.as<std::uint64_t>(column);
+}
+
 ContainerRow container_row(const Query& query) {
     return {.container = ContainerId(query.as<std::uint64_t>(0)),
             .root = NodeId(query.as<std::uint64_t>(1)),
             .block_shift = query.as<std::uint8_t>(2),
             .created = Timestamp{query.integer(3)},
             .endpoint_id = query.text(4),
-            .profile = query.text(5)};
+            .profile = query.text(5),
+            .quota = {.bytes = limit_at(query, 6), .objects = limit_at(query, 7)}};
 }
 
 }  // namespace
 
 ContainerTable::ContainerTable(Preparation& preparation)
     : all_(preparation,
-           "SELECT id, root, block_shift, created, endpoint, profile FROM container ORDER BY id"),
+           "SELECT id, root, block_shift, created, endpoint, profile, quota_bytes, quota_objects "
+           "FROM container ORDER BY id"),
       find_(preparation,
-            "SELECT id, root, block_shift, created, endpoint, profile FROM container "
-            "WHERE id = ?1"),
+            "SELECT id, root, block_shift, created, endpoint, profile, quota_bytes, quota_objects "
+            "FROM container WHERE id = ?1"),
       insert_(preparation,
-              "INSERT INTO container(id, root, block_shift, created, endpoint, profile) "
-              "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
+              "INSERT INTO container(id, root, block_shift, created, endpoint, profile, "
+              "quota_bytes, quota_objects) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+      set_quota_(preparation,
+                 "UPDATE container SET quota_bytes = ?2, quota_objects = ?3 WHERE id = ?1"),
       remove_(preparation, "DELETE FROM container WHERE id = ?1") {}
 
 Result<std::vector<ContainerRow>> ContainerTable::all() {
@@ -48,8 +57,16 @@ Result<std::optional<ContainerRow>> ContainerTable::find(ContainerId container) 
 
 Result<void> ContainerTable::insert(const ContainerRow& row) {
     Query query(insert_, row.container, row.root, row.block_shift, row.created.ns, row.endpoint_id,
-                row.profile);
+                row.profile, row.quota.bytes, row.quota.objects);
     RF_TRY([[maybe_unused]] int changed, query.run());
+    return done();
+}
+
+Result<void> ContainerTable::set_quota(ContainerId container, const Quota& quota) {
+    Query query(set_quota_, container, quota.bytes, quota.objects);
+    RF_TRY(int changed, query.run());
+    if (changed == 0)
+        return Error(Errc::kNotFound, fmt::format("no container {}", container.value()));
     return done();
 }
 

@@ -13,12 +13,14 @@ class ContainerTable {
     Result<std::vector<ContainerRow>> all();
     Result<std::optional<ContainerRow>> find(ContainerId container);
     Result<void> insert(const ContainerRow& row);
+    Result<void> set_quota(ContainerId container, const Quota& quota);
     Result<void> remove(ContainerId container);
 
   private:
     Statement all_;
     Statement find_;
     Statement insert_;
+    Statement set_quota_;
     Statement remove_;
 };
 

@@ -24,6 +24,40 @@ Result<void> CounterTable::set(const char* name, std::int64_t value) {
     return done();
 }
 
+UsageTable::UsageTable(Preparation& preparation)
+    : all_(preparation, "SELECT container, bytes, objects FROM usage"),
+      uncounted_(preparation,
+                 "SELECT 1 FROM container WHERE id NOT IN (SELECT container FROM usage) LIMIT 1"),
+      clear_(preparation, "DELETE FROM usage"),
+      insert_(preparation, "INSERT INTO usage(container, bytes, objects) VALUES (?1, ?2, ?3)") {}
+
+Result<std::optional<UsageRows>> UsageTable::load() {
+    {
+        Query query(uncounted_);
+        RF_TRY(bool any, query.step());
+        if (any) return std::optional<UsageRows>();
+    }
+    UsageRows rows;
+    Query query(all_);
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return std::optional(std::move(rows));
+        rows[ContainerId(query.as<std::uint64_t>(0))] = {query.integer(1), query.integer(2)};
+    }
+}
+
+Result<void> UsageTable::store(const UsageRows& rows) {
+    {
+        Query query(clear_);
+        RF_TRY([[maybe_unused]] int changed, query.run());
+    }
+    for (const auto& [container, row] : rows) {
+        Query query(insert_, container, row.bytes, row.objects);
+        RF_TRY([[maybe_unused]] int changed, query.run());
+    }
+    return done();
+}
+
 SettingTable::SettingTable(Preparation& preparation)
     : find_(preparation, "SELECT value FROM setting WHERE name = ?1"),
       set_(preparation,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "catalog/database.h"
+#include "catalog/usage_board.h"
 
 namespace reelfs::catalog {
 
@@ -17,6 +18,21 @@ class CounterTable {
   private:
     Statement value_;
     Statement set_;
+};
+
+/// What containers hold, as the last clean stop left it.
+class UsageTable {
+  public:
+    explicit UsageTable(Preparation& preparation);
+    /// Nothing when a container has no row: the store was last open to a version without them.
+    Result<std::optional<UsageRows>> load();
+    Result<void> store(const UsageRows& rows);
+
+  private:
+    Statement all_;
+    Statement uncounted_;
+    Statement clear_;
+    Statement insert_;
 };
 
 class SettingTable {

@@ -12,7 +12,7 @@ namespace {
 
 #define RF_EXTENT_COLUMNS                                                                       \
     "extent.id, extent.container, extent.key, extent.salt, extent.cipher, extent.block_shift, " \
-    "extent.plain_bytes, pack.name, extent.offset, extent.length"
+    "extent.plain_bytes, pack.name, extent.offset, extent.length, extent.shared"
 
 /// SQLite's integers are signed; no offset of ours is that large.
 std::uint64_t clamp(std::uint64_t offset) {
@@ -40,6 +40,7 @@ Result<ExtentRow> extent_row(const Query& query, int first) {
     }
     row.location.offset = query.as<std::uint64_t>(first + 8);
     row.location.length = query.as<std::uint64_t>(first + 9);
+    row.shared = query.integer(first + 10) != 0;
     return row;
 }
 
@@ -69,14 +70,33 @@ ExtentTable::ExtentTable(Preparation& preparation, PackTable& packs)
                     "VALUES (?1, ?2, ?3, ?4, ?5)"),
       own_(preparation,
            "UPDATE extent SET file_offset = iif(node = ?2, min(file_offset, ?3), ?3), node = ?2 "
-           "WHERE id = ?1 AND pack IS NOT NULL"),
+           "WHERE id = ?1 AND pack IS NOT NULL AND shared = 0"),
       remove_slice_(preparation, "DELETE FROM slice WHERE node = ?1 AND file_offset = ?2"),
       insert_(preparation,
               "INSERT INTO extent(id, container, key, salt, cipher, block_shift, plain_bytes, "
               "pack, offset, length, node, file_offset, bytes) "
               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, ?11)"),
       remove_(preparation, "DELETE FROM extent WHERE id = ?1"),
-      count_(preparation, "SELECT count(*) FROM extent") {}
+      count_(preparation, "SELECT count(*) FROM extent"),
+      slices_after_(preparation,
+                    "SELECT node, file_offset, length, extent, start FROM slice "
+                    "WHERE (node, file_offset) > (?1, ?2) ORDER BY node, file_offset LIMIT ?3"),
+      extents_after_(preparation, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
+                                  " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
+                                  "WHERE extent.id > ?1 ORDER BY extent.id LIMIT ?2"),
+      share_(preparation, "UPDATE extent SET shared = 1 WHERE id = ?1 AND shared = 0"),
+      // From the last run that begins at or before the block asked for.
+      runs_(preparation,
+            "SELECT first, count, refs FROM share WHERE extent = ?1 AND first >= "
+            "ifnull((SELECT max(first) FROM share WHERE extent = ?1 AND first <= ?2), 0) "
+            "AND first <= ?3 ORDER BY first"),
+      any_run_(preparation, "SELECT 1 FROM share WHERE extent = ?1 LIMIT 1"),
+      runs_after_(preparation,
+                  "SELECT extent, first, count, refs FROM share "
+                  "WHERE (extent, first) > (?1, ?2) ORDER BY extent, first LIMIT ?3"),
+      insert_run_(preparation,
+                  "INSERT INTO share(extent, first, count, refs) VALUES (?1, ?2, ?3, ?4)"),
+      remove_run_(preparation, "DELETE FROM share WHERE extent = ?1 AND first = ?2") {}
 
 Result<std::vector<SliceRow>> ExtentTable::slices(NodeId node, std::uint64_t from, int limit) {
     Query query(slices_, node, clamp(from), limit);
@@ -106,10 +126,9 @@ Result<std::optional<ExtentRow>> ExtentTable::find(ExtentId extent) {
     return std::optional<ExtentRow>(std::move(row));
 }
 
-Result<std::vector<Reader::PackExtent>> ExtentTable::in_pack(const PackId& pack, std::uint64_t from,
-                                                             int limit) {
-    RF_TRY(const std::int64_t key, packs_.key(pack));
-    Query query(in_pack_, key, clamp(from), limit);
+namespace {
+
+Result<std::vector<Reader::PackExtent>> owned_extents(Query& query) {
     std::vector<Reader::PackExtent> rows;
     while (true) {
         RF_TRY(bool found, query.step());
@@ -119,6 +138,15 @@ Result<std::vector<Reader::PackExtent>> ExtentTable::in_pack(const PackId& pack,
                         .node = NodeId(query.as<std::uint64_t>(0)),
                         .file_offset = query.as<std::uint64_t>(1)});
     }
+}
+
+}  // namespace
+
+Result<std::vector<Reader::PackExtent>> ExtentTable::in_pack(const PackId& pack, std::uint64_t from,
+                                                             int limit) {
+    RF_TRY(const std::int64_t key, packs_.key(pack));
+    Query query(in_pack_, key, clamp(from), limit);
+    return owned_extents(query);
 }
 
 Result<std::vector<std::byte>> ExtentTable::inline_bytes(ExtentId extent) {
@@ -172,6 +200,97 @@ Result<void> ExtentTable::remove(ExtentId extent) {
     Query query(remove_, extent);
     RF_TRY(int changed, query.run());
     if (changed == 0) return absent(extent);
+    return done();
+}
+
+Result<std::vector<Reader::NodeSlice>> ExtentTable::slices_after(NodeId node,
+                                                                 std::int64_t file_offset,
+                                                                 int limit) {
+    Query query(slices_after_, node, file_offset, limit);
+    std::vector<Reader::NodeSlice> rows;
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return rows;
+        rows.push_back({.node = NodeId(query.as<std::uint64_t>(0)),
+                        .slice = {.file_offset = query.as<std::uint64_t>(1),
+                                  .length = query.as<std::uint64_t>(2),
+                                  .extent = ExtentId(query.as<std::uint64_t>(3)),
+                                  .start = query.as<std::uint64_t>(4)}});
+    }
+}
+
+Result<std::vector<Reader::PackExtent>> ExtentTable::after(ExtentId after, int limit) {
+    Query query(extents_after_, after, limit);
+    return owned_extents(query);
+}
+
+Result<void> ExtentTable::share(ExtentId extent, std::span<const RefRun> runs) {
+    {
+        Query query(share_, extent);
+        RF_TRY(int changed, query.run());
+        if (changed == 0)
+            return Error(Errc::kCorrupt,
+                         fmt::format("extent {} is absent or shared already", extent.value()));
+    }
+    return replace_runs(extent, {}, runs);
+}
+
+namespace {
+
+RefRun run_of(const Query& query, int column) {
+    return {.first = BlockIndex(query.as<std::uint32_t>(column)),
+            .count = query.as<std::uint32_t>(column + 1),
+            .refs = query.as<std::uint32_t>(column + 2)};
+}
+
+}  // namespace
+
+Result<std::vector<RefRun>> ExtentTable::runs(ExtentId extent, std::uint32_t from,
+                                              std::uint32_t to) {
+    // The block before and the one behind, too: what adjoins.
+    Query query(runs_, extent, from == 0 ? from : from - 1, to);
+    std::vector<RefRun> runs;
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return runs;
+        runs.push_back(run_of(query, 0));
+    }
+}
+
+Result<bool> ExtentTable::any_run(ExtentId extent) {
+    Query query(any_run_, extent);
+    return query.step();
+}
+
+Result<std::vector<Reader::ExtentRun>> ExtentTable::runs_after(ExtentId extent, std::int64_t first,
+                                                               int limit) {
+    Query query(runs_after_, extent, first, limit);
+    std::vector<Reader::ExtentRun> rows;
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return rows;
+        rows.push_back({.extent = ExtentId(query.as<std::uint64_t>(0)), .run = run_of(query, 1)});
+    }
+}
+
+Result<void> ExtentTable::replace_runs(ExtentId extent, std::span<const RefRun> before,
+                                       std::span<const RefRun> after) {
+    const auto in = [](std::span<const RefRun> runs, const RefRun& run) {
+        const auto at =
+            std::lower_bound(runs.begin(), runs.end(), run.first,
+                             [](const RefRun& one, BlockIndex first) { return one.first < first; });
+        return at != runs.end() && *at == run;
+    };
+    for (const RefRun& run : before) {
+        if (in(after, run)) continue;
+        Query query(remove_run_, extent, run.first.value());
+        RF_TRY([[maybe_unused]] int changed, query.run());
+    }
+    for (const RefRun& run : after) {
+        if (in(before, run)) continue;
+        Query query(insert_run_, extent, run.first.value(), run.count, run.refs);
+        RF_TRY([[maybe_unused]] int changed, query.run());
+    }
     return done();
 }
 

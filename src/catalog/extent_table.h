@@ -1,5 +1,5 @@
-// Slices, extents, packs and freed ranges: which bytes make a file, and where they stand. Used
-// under the connection's lock.
+// Slices, extents, their shares, packs and freed ranges: which bytes make a file, and where they
+// stand. Used under the connection's lock.
 //
 // A pack is known outside by its 128-bit name; rows refer to it by a small integer key.
 #pragma once
@@ -61,6 +61,16 @@ class ExtentTable {
     Result<void> insert(const ExtentRow& row, std::optional<Bytes> inline_bytes);
     Result<void> remove(ExtentId extent);
     Result<std::uint64_t> count();
+    Result<std::vector<Reader::NodeSlice>> slices_after(NodeId node, std::int64_t file_offset,
+                                                        int limit);
+    Result<std::vector<Reader::PackExtent>> after(ExtentId after, int limit);
+    Result<void> share(ExtentId extent, std::span<const RefRun> runs);
+    Result<std::vector<RefRun>> runs(ExtentId extent, std::uint32_t from, std::uint32_t to);
+    Result<bool> any_run(ExtentId extent);
+    Result<std::vector<Reader::ExtentRun>> runs_after(ExtentId extent, std::int64_t first,
+                                                      int limit);
+    Result<void> replace_runs(ExtentId extent, std::span<const RefRun> before,
+                              std::span<const RefRun> after);
 
   private:
     PackTable& packs_;
@@ -74,6 +84,14 @@ class ExtentTable {
     Statement insert_;
     Statement remove_;
     Statement count_;
+    Statement slices_after_;
+    Statement extents_after_;
+    Statement share_;
+    Statement runs_;
+    Statement any_run_;
+    Statement runs_after_;
+    Statement insert_run_;
+    Statement remove_run_;
 };
 
 }  // namespace reelfs::catalog

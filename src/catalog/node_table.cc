@@ -46,7 +46,10 @@ NodeTable::NodeTable(Preparation& preparation)
               "WHERE id=?1"),
       remove_(preparation, "DELETE FROM node WHERE id = ?1"),
       has_slices_(preparation, "SELECT 1 FROM slice WHERE node = ?1 LIMIT 1"),
-      count_(preparation, "SELECT count(*) FROM node") {}
+      count_(preparation, "SELECT count(*) FROM node"),
+      weight_(preparation, "SELECT container, allocated, links > 0 FROM node WHERE id = ?1"),
+      weights_(preparation,
+               "SELECT container, sum(allocated), sum(links > 0) FROM node GROUP BY container") {}
 
 Result<NodeRow> node_row(const Query& query, int first) {
     NodeRow row;
@@ -140,6 +143,24 @@ Result<void> NodeTable::remove(NodeId node) {
     RF_TRY(int changed, query.run());
     if (changed == 0) return stale(node);
     return done();
+}
+
+Result<NodeTable::Weight> NodeTable::weight(NodeId node) {
+    Query query(weight_, node);
+    RF_TRY(bool found, query.step());
+    if (!found) return Weight{};
+    return Weight{ContainerId(query.as<std::uint64_t>(0)), query.integer(1), query.integer(2)};
+}
+
+Result<std::vector<NodeTable::Weight>> NodeTable::weights() {
+    Query query(weights_);
+    std::vector<Weight> all;
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return all;
+        all.push_back(
+            {ContainerId(query.as<std::uint64_t>(0)), query.integer(1), query.integer(2)});
+    }
 }
 
 Result<std::uint64_t> NodeTable::count() {

@@ -16,6 +16,19 @@ class NodeTable {
     Result<void> update(const NodeRow& row);
     Result<void> remove(NodeId node);
     Result<std::uint64_t> count();
+    /// What a node counts for in its container; nothing for one that is not there.
+    struct Weight {
+        ContainerId container;
+        std::int64_t bytes = 0;
+        std::int64_t objects = 0;
+    };
+    static Weight weight_of(const NodeRow& row) {
+        return {row.attributes.container, static_cast<std::int64_t>(row.attributes.allocated_bytes),
+                row.attributes.links > 0 ? 1 : 0};
+    }
+    Result<Weight> weight(NodeId node);
+    /// Of all nodes of each container.
+    Result<std::vector<Weight>> weights();
 
   private:
     Statement find_;
@@ -25,6 +38,8 @@ class NodeTable {
     Statement remove_;
     Statement has_slices_;
     Statement count_;
+    Statement weight_;
+    Statement weights_;
 };
 
 /// A node row whose columns begin at `first`.

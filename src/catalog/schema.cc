@@ -160,9 +160,38 @@ CREATE TABLE document(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Files that share content; what containers may hold, and do.
+constexpr const char* kVersion4 = R"sql(
+-- shared: 1 when any slice may name any of its bytes; node and file_offset mean nothing then.
+ALTER TABLE extent ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;
+
+-- Of shared extents: refs slices touch each of count blocks from first on. Blocks that none touches
+-- are in no row. Runs of one extent do not overlap.
+CREATE TABLE share(
+    extent INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    refs INTEGER NOT NULL,
+    PRIMARY KEY(extent, first)
+) STRICT, WITHOUT ROWID;
+
+-- What a container may hold; NULL: no limit.
+ALTER TABLE container ADD COLUMN quota_bytes INTEGER;
+ALTER TABLE container ADD COLUMN quota_objects INTEGER;
+
+-- What they hold, as counted by close() (of use only while clean, and when every container has a
+-- row): bytes allocated to nodes, and nodes that have a link, the top folder included.
+CREATE TABLE usage(
+    container INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    objects INTEGER NOT NULL
+) STRICT;
+)sql";
+
 constexpr SchemaStep kSteps[] = {{.version = 1, .sql = kVersion1},
                                  {.version = 2, .sql = kVersion2},
-                                 {.version = 3, .sql = kVersion3}};
+                                 {.version = 3, .sql = kVersion3},
+                                 {.version = 4, .sql = kVersion4}};
 
 }  // namespace
 

@@ -15,7 +15,7 @@ int bounded(int limit) {
 
 }  // namespace
 
-Session::Session(Preparation& preparation, EntryCache& known_entries)
+Session::Session(Preparation& preparation, EntryCache& known_entries, UsageBoard& known_usage)
     : begin_(preparation, "BEGIN IMMEDIATE"),
       commit_(preparation, "COMMIT"),
       nodes_(preparation),
@@ -27,9 +27,11 @@ Session::Session(Preparation& preparation, EntryCache& known_entries)
       documents_(preparation),
       counters_(preparation),
       settings_(preparation),
+      usages_(preparation),
       users_(preparation),
       tokens_(preparation),
-      known_entries_(known_entries) {}
+      known_entries_(known_entries),
+      known_usage_(known_usage) {}
 
 Result<std::optional<NodeRow>> Session::node(NodeId node) {
     return nodes_.find(node);
@@ -61,6 +63,23 @@ Result<std::optional<ExtentRow>> Session::extent(ExtentId extent) {
 Result<std::vector<Reader::PackExtent>> Session::extents_in_pack(const PackId& pack,
                                                                  std::uint64_t from, int limit) {
     return extents_.in_pack(pack, from, bounded(limit));
+}
+Result<std::vector<RefRun>> Session::shares(ExtentId extent, std::uint32_t from, std::uint32_t to) {
+    return extents_.runs(extent, from, to);
+}
+Result<bool> Session::has_shares(ExtentId extent) {
+    return extents_.any_run(extent);
+}
+Result<std::vector<Reader::NodeSlice>> Session::slices_after(NodeId node, std::int64_t file_offset,
+                                                             int limit) {
+    return extents_.slices_after(node, file_offset, bounded(limit));
+}
+Result<std::vector<Reader::PackExtent>> Session::extents_after(ExtentId after, int limit) {
+    return extents_.after(after, bounded(limit));
+}
+Result<std::vector<Reader::ExtentRun>> Session::shares_after(ExtentId extent, std::int64_t first,
+                                                             int limit) {
+    return extents_.runs_after(extent, first, bounded(limit));
 }
 Result<std::vector<std::byte>> Session::inline_bytes(ExtentId extent) {
     return extents_.inline_bytes(extent);
@@ -132,6 +151,8 @@ void Session::end_transaction(bool committed) {
         counts_->packs += static_cast<std::uint64_t>(change_.packs);
     }
     change_ = {};
+    if (committed && !usage_change_.empty()) known_usage_.add(usage_change_);
+    usage_change_.clear();
     for (const TouchedEntry& entry : touched_) known_entries_.erase(entry.parent, entry.name);
     touched_.clear();
     in_transaction_ = false;
@@ -146,6 +167,8 @@ Result<void> Session::load_counts() {
     loaded.extents = static_cast<std::uint64_t>(extents);
     loaded.packs = static_cast<std::uint64_t>(packs);
     counts_ = loaded;
+    RF_TRY(auto usage, usages_.load());
+    if (usage) known_usage_.set(*std::move(usage));
     return done();
 }
 
@@ -153,19 +176,59 @@ Result<void> Session::store_counts() {
     RF_TRY(const Counts now, counts());
     RF_CHECK(counters_.set("nodes", static_cast<std::int64_t>(now.nodes)));
     RF_CHECK(counters_.set("extents", static_cast<std::int64_t>(now.extents)));
+    RF_TRY([[maybe_unused]] const Usage counted, usage(kNoContainer));
+    RF_CHECK(usages_.store(known_usage_.all().value()));
     return counters_.set("packs", static_cast<std::int64_t>(now.packs));
+}
+
+void Session::weigh(const NodeTable::Weight& weight, int sign) {
+    if (weight.bytes == 0 && weight.objects == 0) return;
+    UsageChange& change = usage_change_[weight.container];
+    change.bytes += sign * weight.bytes;
+    change.objects += sign * weight.objects;
+}
+
+Result<Usage> Session::usage(ContainerId container) {
+    auto row = known_usage_.find(container);
+    if (!row) {
+        RF_TRY(const auto weights, nodes_.weights());
+        UsageRows rows;
+        for (const NodeTable::Weight& weight : weights)
+            rows[weight.container] = {weight.bytes, weight.objects};
+        // A transaction that runs may be rolled back: what it changed is not to be remembered.
+        for (const auto& [changed, change] : usage_change_) {
+            rows[changed].bytes -= change.bytes;
+            rows[changed].objects -= change.objects;
+        }
+        row = rows[container];
+        known_usage_.set(std::move(rows));
+    }
+    if (auto change = usage_change_.find(container); change != usage_change_.end()) {
+        row->bytes += change->second.bytes;
+        row->objects += change->second.objects;
+    }
+    return usage_of(*row);
 }
 
 Result<void> Session::insert_node(const NodeRow& row) {
     RF_CHECK(nodes_.insert(row));
+    weigh(NodeTable::weight_of(row), 1);
     ++change_.nodes;
     return done();
 }
 Result<void> Session::update_node(const NodeRow& row) {
-    return nodes_.update(row);
+    // A folder holds no bytes, and has links until it goes.
+    if (row.attributes.is_directory() && row.attributes.links > 0) return nodes_.update(row);
+    RF_TRY(const NodeTable::Weight before, nodes_.weight(row.attributes.node));
+    RF_CHECK(nodes_.update(row));
+    weigh(before, -1);
+    weigh(NodeTable::weight_of(row), 1);
+    return done();
 }
 Result<void> Session::delete_node(NodeId node) {
+    RF_TRY(const NodeTable::Weight before, nodes_.weight(node));
     RF_CHECK(nodes_.remove(node));
+    weigh(before, -1);
     --change_.nodes;
     return xattrs_.remove_all(node);
 }
@@ -197,6 +260,13 @@ Result<void> Session::delete_extent(ExtentId extent) {
     --change_.extents;
     return done();
 }
+Result<void> Session::share_extent(ExtentId extent, std::span<const RefRun> runs) {
+    return extents_.share(extent, runs);
+}
+Result<void> Session::replace_shares(ExtentId extent, std::span<const RefRun> before,
+                                     std::span<const RefRun> after) {
+    return extents_.replace_runs(extent, before, after);
+}
 Result<void> Session::set_xattr(NodeId node, std::string_view name, Bytes value) {
     return xattrs_.set(node, name, value);
 }
@@ -205,6 +275,9 @@ Result<void> Session::delete_xattr(NodeId node, std::string_view name) {
 }
 Result<void> Session::insert_container(const ContainerRow& row) {
     return containers_.insert(row);
+}
+Result<void> Session::set_quota(ContainerId container, const Quota& quota) {
+    return containers_.set_quota(container, quota);
 }
 Result<void> Session::delete_container(ContainerId container) {
     RF_CHECK(documents_.remove_all(container));

@@ -9,13 +9,14 @@
 #include "catalog/entry_cache.h"
 #include "catalog/extent_table.h"
 #include "catalog/node_table.h"
+#include "catalog/usage_board.h"
 #include "reelfs/catalog/catalog.h"
 
 namespace reelfs::catalog {
 
 class Session final : public Writer {
   public:
-    Session(Preparation& preparation, EntryCache& known_entries);
+    Session(Preparation& preparation, EntryCache& known_entries, UsageBoard& known_usage);
 
     Result<std::optional<NodeRow>> node(NodeId node) override;
     Result<std::optional<NodeId>> entry(NodeId parent, std::string_view name) override;
@@ -29,7 +30,15 @@ class Session final : public Writer {
     Result<std::optional<ExtentRow>> extent(ExtentId extent) override;
     Result<std::vector<PackExtent>> extents_in_pack(const PackId& pack, std::uint64_t from,
                                                     int limit) override;
+    Result<std::vector<RefRun>> shares(ExtentId extent, std::uint32_t from,
+                                       std::uint32_t to) override;
+    Result<bool> has_shares(ExtentId extent) override;
     Result<std::vector<std::byte>> inline_bytes(ExtentId extent) override;
+    Result<std::vector<NodeSlice>> slices_after(NodeId node, std::int64_t file_offset,
+                                                int limit) override;
+    Result<std::vector<PackExtent>> extents_after(ExtentId after, int limit) override;
+    Result<std::vector<ExtentRun>> shares_after(ExtentId extent, std::int64_t first,
+                                                int limit) override;
     Result<std::optional<std::vector<std::byte>>> xattr(NodeId node,
                                                         std::string_view name) override;
     Result<std::vector<std::string>> xattr_names(NodeId node) override;
@@ -37,6 +46,7 @@ class Session final : public Writer {
     Result<std::vector<ContainerRow>> containers() override;
     Result<std::vector<DocumentRow>> documents_after(ContainerId container, std::string_view kind,
                                                      int limit) override;
+    Result<Usage> usage(ContainerId container) override;
     Result<std::vector<PackRow>> packs() override;
     Result<std::optional<PackRow>> pack(const PackId& pack) override;
     Result<std::vector<FreedRow>> freed(int limit) override;
@@ -57,9 +67,13 @@ class Session final : public Writer {
     Result<void> delete_slice(NodeId node, std::uint64_t file_offset) override;
     Result<void> insert_extent(const ExtentRow& row, std::optional<Bytes> inline_bytes) override;
     Result<void> delete_extent(ExtentId extent) override;
+    Result<void> share_extent(ExtentId extent, std::span<const RefRun> runs) override;
+    Result<void> replace_shares(ExtentId extent, std::span<const RefRun> before,
+                                std::span<const RefRun> after) override;
     Result<void> set_xattr(NodeId node, std::string_view name, Bytes value) override;
     Result<void> delete_xattr(NodeId node, std::string_view name) override;
     Result<void> insert_container(const ContainerRow& row) override;
+    Result<void> set_quota(ContainerId container, const Quota& quota) override;
     Result<void> delete_container(ContainerId container) override;
     Result<void> put_document(const DocumentRow& row) override;
     Result<void> delete_document(ContainerId container, std::string_view kind) override;
@@ -98,6 +112,8 @@ class Session final : public Writer {
         std::int64_t nodes = 0, extents = 0, packs = 0;
     };
 
+    void weigh(const NodeTable::Weight& weight, int sign);
+
     Statement begin_;
     Statement commit_;
     NodeTable nodes_;
@@ -109,6 +125,7 @@ class Session final : public Writer {
     DocumentTable documents_;
     CounterTable counters_;
     SettingTable settings_;
+    UsageTable usages_;
     UserTable users_;
     TokenTable tokens_;
     std::optional<Counts> counts_;  // as of the last commit, when known
@@ -116,6 +133,8 @@ class Session final : public Writer {
     bool in_transaction_ = false;
     std::vector<TouchedEntry> touched_;  // by the transaction that runs
     EntryCache& known_entries_;
+    UsageBoard& known_usage_;
+    UsageRows usage_change_;  // by the transaction that runs
 };
 
 }  // namespace reelfs::catalog

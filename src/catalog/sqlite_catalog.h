@@ -1,7 +1,8 @@
 // The Catalog over one SQLite connection. See catalog.h for the contract, open.cc for how one comes
 // to be.
 //
-// Lock order: connection_ > Durability's > Failure's; connection_ > EntryCache's. sync() holds none
+// Lock order: connection_ > Durability's > Failure's; connection_ > EntryCache's
+// and UsageBoard's. sync() holds none
 // of them while it syncs.
 #pragma once
 
@@ -42,6 +43,10 @@ class SqliteCatalog final : public Catalog {
     std::optional<NodeId> known_entry(NodeId parent, std::string_view name) override {
         return known_entries_.find(parent, name);
     }
+    std::optional<Usage> known_usage(ContainerId container) override {
+        auto row = known_usage_.find(container);
+        return row ? std::optional(usage_of(*row)) : std::nullopt;
+    }
     CatalogStats stats() const override;
     bool read_only() const override { return failure_.failed(); }
 
@@ -58,6 +63,7 @@ class SqliteCatalog final : public Catalog {
     Durability durability_{failure_};
     const SystemClock clock_;
     EntryCache known_entries_{limits::entry_cache_entries_max};
+    UsageBoard known_usage_;
     std::atomic<std::uint64_t> transactions_{0}, reads_{0}, checkpoints_{0};
     std::atomic<std::uint64_t> checkpoint_ns_last_{0}, log_bytes_{0};
 

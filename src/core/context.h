@@ -12,6 +12,7 @@
 #include "core/keys.h"
 #include "core/node.h"
 #include "core/packs.h"
+#include "core/quotas.h"
 #include "core/space_guard.h"
 #include "reelfs/base/clock.h"
 #include "reelfs/base/random.h"
@@ -39,6 +40,7 @@ struct Context {
     content::BlockCache& cache;
     content::DirtyBudget& budget;
     SpaceGuard& space;
+    Quotas& quotas;
     IdSource<NodeId>& node_ids;
     IdSource<ExtentId>& extent_ids;
     IdSource<ContainerId>& container_ids;

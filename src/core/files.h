@@ -2,10 +2,11 @@
 //
 //     write > runs (memory) > freeze > batch > seal, put in packs (pool) > commit in order > map
 //
-// A batch commits by one catalog transaction. The ordering trap (a committed row whose pack bytes a
-// power cut drops): a transaction may name extents that are not synced only at or beyond the node's
-// committed size; a batch that touches bytes inside it syncs its packs first. Extents in the
-// catalog itself need none of this.
+// A batch commits by one catalog transaction. Changes of the map that write nothing (truncate,
+// punch, share) are edits: one at a time for a node, and with no batch under way. The ordering trap
+// (a committed row whose pack bytes a power cut drops): a transaction may name extents that are not
+// synced only at or beyond the node's committed size; a batch that touches bytes inside it syncs
+// its packs first. Extents in the catalog itself need none of this.
 //
 // Threads: any; `seal` threads do most sealing. No lock is held across sealing, disk or a wait for
 // room.
@@ -54,6 +55,12 @@ class Files {
     /// A hole in [offset, offset + length); the size stays.
     Result<void> punch(const std::shared_ptr<Node>& node, std::uint64_t offset,
                        std::uint64_t length);
+    /// Makes bytes of `source` appear in `target` by naming the same extents: no content is
+    /// written. Returns how many; fewer at the source's end, or when a step after the first fails.
+    /// Both in one container; ranges of one file do not overlap. Survives kill -9 when it returns.
+    Result<std::uint64_t> share(const std::shared_ptr<Node>& source, std::uint64_t source_offset,
+                                const std::shared_ptr<Node>& target, std::uint64_t target_offset,
+                                std::uint64_t length);
     /// The last writer has gone: finishes its own pack.
     void end_writing(Node& node);
 
@@ -70,6 +77,29 @@ class Files {
     Result<bool> erase_content_in(catalog::Writer& w, NodeId node);
 
   private:
+    /// While it lives, nobody else changes the node's map.
+    class EditScope {
+      public:
+        EditScope(Files& files, std::shared_ptr<Node> node)
+            : files_(&files), node_(std::move(node)) {}
+        EditScope(EditScope&&) = default;
+        EditScope& operator=(EditScope&&) = delete;
+        ~EditScope() {
+            if (node_) files_->end_edit(node_);
+        }
+
+      private:
+        Files* files_;
+        std::shared_ptr<Node> node_;
+    };
+    /// Everything written so far is committed, and what is written from now on waits until the
+    /// edit has ended.
+    Result<EditScope> edit(const std::shared_ptr<Node>& node);
+    void end_edit(const std::shared_ptr<Node>& node);
+    struct ShareRange;
+    Result<void> sync_range(Node& source, const ShareRange& range);
+    Result<std::uint64_t> share_step(Node& source, Node& target, const ShareRange& range);
+
     std::shared_ptr<Batch> freeze(Node& node) REQUIRES(node.mutex);
     void enqueue(const std::shared_ptr<Node>& node, const std::shared_ptr<Batch>& batch);
     void process(const std::shared_ptr<Node>& node, const std::shared_ptr<Batch>& batch);

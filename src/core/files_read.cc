@@ -1,5 +1,5 @@
 // Files: reading through the layers, and changes of the map that write nothing (truncate, punch,
-// erase).
+// erase; sharing is in files_share.cc).
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -18,23 +18,17 @@ Result<void> Files::ensure_map(Node& node) {
     }
     auto map = std::make_shared<FileMap>();
     std::vector<PutMark> unsynced;
-    std::uint64_t from = 0, inline_bytes = 0;
+    std::uint64_t from = 0;
     bool whole = false;
     while (!whole) {
         RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
             RF_TRY(auto rows, r.slices(node.id, from, limits::catalog_step_rows_max));
             for (const auto& row : rows) {
-                const bool known = map->extent(row.extent.shape.extent) != nullptr;
                 map->load(row.slice, row.extent);
                 from = row.slice.end();
-                const Location& location = row.extent.location;
-                if (known) continue;
-                if (!location.pack)
-                    inline_bytes += location.length;
-                else if (auto mark = context_.packs.unsynced(location);
-                         mark &&
-                         std::none_of(unsynced.begin(), unsynced.end(),
-                                      [&](const PutMark& m) { return m.pack == mark->pack; }))
+                if (auto mark = context_.packs.unsynced(row.extent.location);
+                    mark && std::none_of(unsynced.begin(), unsynced.end(),
+                                         [&](const PutMark& m) { return m.pack == mark->pack; }))
                     unsynced.push_back(*mark);
             }
             whole = rows.size() < static_cast<std::size_t>(limits::catalog_step_rows_max);
@@ -45,7 +39,6 @@ Result<void> Files::ensure_map(Node& node) {
             if (!node.map) {
                 node.load_map(map);
                 node.unsynced = unsynced;
-                node.inline_bytes = inline_bytes;
             }
             return done();
         }));
@@ -205,11 +198,6 @@ Result<void> Files::edit_map(Node& node, const std::function<MapEdit(const FileM
         },
         [&] {
             MutexLock lock(node.mutex);
-            std::uint64_t inline_gone = 0;
-            for (ExtentId dead : edit.dead_extents)
-                if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack)
-                    inline_gone += extent->location.length;
-            node.inline_bytes -= std::min(node.inline_bytes, inline_gone);
             node.edit_map(edit);
             node.row = row;
             if (new_size) node.size = *new_size;
@@ -225,20 +213,22 @@ Result<void> Files::truncate(const std::shared_ptr<Node>& node, std::uint64_t si
         return Error(Errc::kTooBig, "beyond the largest size a file may have");
     RF_CHECK(context_.check_writable());
     RF_CHECK(ensure_map(*node));
-    std::uint64_t dropped = 0;
+    std::uint64_t dropped = 0, reserved = 0;
     {
         MutexLock lock(node->mutex);
         if (node->failed) return *node->failed;
         const std::uint64_t before = node->runs.bytes();
         node->runs.drop({size, UINT64_MAX - size});
         dropped = before - node->runs.bytes();
+        if (node->runs.empty()) reserved = std::exchange(node->reserved, 0);
         // From empty a file grows again; any other change of its length is no longer "written at
         // its end".
         if (size != node->size) node->end_growth_by_change();
         if (size == 0) node->growing = node->writers > 0;
     }
     if (dropped > 0) context_.budget.give_back(dropped);
-    RF_CHECK(drain(node));
+    context_.quotas.give_back(node->container, reserved);
+    RF_TRY([[maybe_unused]] EditScope scope, edit(node));
     return edit_map(
         *node, [&](const FileMap& map) { return map.plan_remove(size, UINT64_MAX - size); }, size);
 }
@@ -251,7 +241,7 @@ Result<void> Files::punch(const std::shared_ptr<Node>& node, std::uint64_t offse
         MutexLock lock(node->mutex);
         if (offset < node->size) node->end_growth_by_change();
     }
-    RF_CHECK(drain(node));
+    RF_TRY([[maybe_unused]] EditScope scope, edit(node));
     return edit_map(
         *node, [&](const FileMap& map) { return map.plan_remove(offset, length); }, std::nullopt);
 }

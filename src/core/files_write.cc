@@ -15,13 +15,6 @@ std::uint64_t round_to_512(std::uint64_t bytes) {
     return (bytes + 511) / 512 * 512;
 }
 
-std::uint64_t inline_bytes_in(const std::vector<PlacedExtent>& extents) {
-    std::uint64_t bytes = 0;
-    for (const PlacedExtent& extent : extents)
-        if (!extent.location.pack) bytes += extent.location.length;
-    return bytes;
-}
-
 }  // namespace
 
 Files::Files(Context& context) : context_(context), pool_(2) {}
@@ -51,6 +44,14 @@ Result<void> Files::write(const std::shared_ptr<Node>& node, std::uint64_t offse
         return Error(Errc::kTooBig, "beyond the largest offset a file may have");
     RF_CHECK(context_.check_writable());
     RF_CHECK(context_.space.check_room(bytes.size()));
+    std::uint64_t reserved = 0;
+    if (context_.quotas.find(node->container)) {
+        {
+            MutexLock lock(node->mutex);
+            reserved = node->unheld(offset, bytes.size());
+        }
+        RF_CHECK(context_.quotas.reserve(node->container, reserved));
+    }
     context_.budget.take(bytes.size(), [this] { freeze_all(); });
     const std::size_t run_max = run_bytes_max();
 
@@ -63,16 +64,18 @@ Result<void> Files::write(const std::shared_ptr<Node>& node, std::uint64_t offse
             Error error = node->failed ? *node->failed : Error(Errc::kStale, "the file is gone");
             lock.unlock();
             context_.budget.give_back(bytes.size());
+            context_.quotas.give_back(node->container, reserved);
             return error;
         }
         if (offset != node->size) node->end_growth_by_change();
         if (node->runs.empty() && node->batches.empty()) mark_dirty(node);
         const std::uint64_t before = node->runs.bytes();
         node->runs.write(offset, bytes, run_max);
+        node->reserved += reserved;
         unused = bytes.size() - (node->runs.bytes() - before);
         node->size = std::max(node->size, offset + bytes.size());
         node->written_at = context_.clock.now();
-        if (node->runs.bytes() >= run_max) full = freeze(*node);
+        if (node->runs.bytes() >= run_max && !node->editing) full = freeze(*node);
         woken = node->take_woken();
     }
     if (unused > 0) context_.budget.give_back(unused);
@@ -88,6 +91,7 @@ std::shared_ptr<Batch> Files::freeze(Node& node) {
         batch->base_size = std::max(batch->base_size, earlier->end);
     batch->dirty_bytes = node.runs.bytes();
     batch->runs = node.runs.take_all();
+    batch->reserved = std::exchange(node.reserved, 0);
     for (const auto& run : batch->runs) batch->end = std::max(batch->end, run.end());
     node.batches.push_back(batch);
     return batch;
@@ -115,7 +119,7 @@ Result<void> Files::fill_edges(Node& node, Batch& batch) {
     {
         MutexLock lock(node.mutex);
         map = node.map;
-        inline_total = node.inline_bytes;
+        inline_total = map->inline_bytes();
     }
     const std::uint64_t block = std::uint64_t{1} << context_.block_shift(node.container);
     for (std::size_t i = 0; i < batch.runs.size(); ++i) {
@@ -212,7 +216,7 @@ Result<void> Files::seal_and_place(Node& node, Batch& batch) {
     std::uint64_t inline_total = 0;
     {
         MutexLock lock(node.mutex);
-        inline_total = node.inline_bytes;
+        inline_total = node.map->inline_bytes();
     }
     for (const content::DirtyRun& run : batch.runs) {
         for (std::uint64_t done_bytes = 0; done_bytes < run.length;) {
@@ -320,12 +324,6 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
     };
     auto publish = [&] {
         MutexLock lock(node.mutex);
-        std::uint64_t inline_gone = 0;
-        for (ExtentId dead : edit.dead_extents)
-            if (const PlacedExtent* extent = node.map->extent(dead); !extent->location.pack)
-                inline_gone += extent->location.length;
-        node.inline_bytes += inline_bytes_in(edit.new_extents);
-        node.inline_bytes -= std::min(node.inline_bytes, inline_gone);
         node.edit_map(edit);
         node.row = row;
         if (!node.batches.empty() && node.batches.front() == batch) node.batches.pop_front();
@@ -343,6 +341,7 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
                     known->sequence = std::max(known->sequence, sequence);
             }
         context_.budget.give_back(batch->dirty_bytes);
+        context_.quotas.give_back(node.container, batch->reserved);
     };
     if (packs.empty() || inside) return context_.catalog.write(body, publish);
     ReadLock gate(commit_gate);
@@ -351,12 +350,16 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
 
 void Files::fail(Node& node, Error error) {
     log::error("file {}: written data was lost: {}", node.id.value(), error.message());
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0, reserved = 0;
     std::vector<std::shared_ptr<Watcher>> woken;
     {
         MutexLock lock(node.mutex);
         bytes = node.runs.bytes();
-        for (const auto& batch : node.batches) bytes += batch->dirty_bytes;
+        reserved = std::exchange(node.reserved, 0);
+        for (const auto& batch : node.batches) {
+            bytes += batch->dirty_bytes;
+            reserved += batch->reserved;
+        }
         node.runs.take_all();
         node.batches.clear();
         node.size = node.row.attributes.size;
@@ -367,6 +370,7 @@ void Files::fail(Node& node, Error error) {
         node.drained.notify_all();
     }
     context_.budget.give_back(bytes);
+    context_.quotas.give_back(node.container, reserved);
     wake_all(woken);
 }
 
@@ -374,6 +378,8 @@ Result<void> Files::drain(const std::shared_ptr<Node>& node) {
     std::shared_ptr<Batch> batch;
     {
         MutexLock lock(node->mutex);
+        while (node->editing && !node->runs.empty() && !node->failed)
+            node->drained.wait(node->mutex);
         if (node->failed) return *node->failed;
         if (!node->runs.empty()) batch = freeze(*node);
     }
@@ -407,6 +413,29 @@ Result<void> Files::check_not_lost(const std::shared_ptr<Node>& node) {
         return *lost;
     }
     return done();
+}
+
+Result<Files::EditScope> Files::edit(const std::shared_ptr<Node>& node) {
+    while (true) {
+        RF_CHECK(drain(node));
+        MutexLock lock(node->mutex);
+        while (node->editing) node->drained.wait(node->mutex);
+        if (!node->batches.empty()) continue;
+        node->editing = true;
+        return EditScope(*this, node);
+    }
+}
+
+void Files::end_edit(const std::shared_ptr<Node>& node) {
+    std::shared_ptr<Batch> batch;
+    {
+        MutexLock lock(node->mutex);
+        node->editing = false;
+        node->drained.notify_all();
+        // A freeze was perhaps wanted meanwhile, and writers may wait for it.
+        if (!node->runs.empty()) batch = freeze(*node);
+    }
+    if (batch) enqueue(node, batch);
 }
 
 Result<void> Files::sync_content(const std::shared_ptr<Node>& node) {
@@ -459,7 +488,7 @@ void Files::freeze_all() {
         std::shared_ptr<Batch> batch;
         {
             MutexLock lock(node->mutex);
-            if (!node->runs.empty()) batch = freeze(*node);
+            if (!node->runs.empty() && !node->editing) batch = freeze(*node);
         }
         if (batch) enqueue(node, batch);
     }

@@ -13,10 +13,18 @@ void Node::load_map(std::shared_ptr<const FileMap> loaded) {
     count_slices();
 }
 
-void Node::edit_map(const MapEdit& edit) {
+FileMap& Node::writable_map() {
     if (map.use_count() > 1) map = std::make_shared<FileMap>(*map);
-    std::const_pointer_cast<FileMap>(map)->apply(edit);
+    return *std::const_pointer_cast<FileMap>(map);
+}
+
+void Node::edit_map(const MapEdit& edit) {
+    writable_map().apply(edit);
     count_slices();
+}
+
+void Node::mark_shared(std::span<const ExtentId> extents) {
+    writable_map().mark_shared(extents);
 }
 
 void Node::count_slices() {
@@ -40,6 +48,41 @@ Attributes Node::live() const {
         attributes.allocated_bytes = (attributes.allocated_bytes + waiting + 511) / 512 * 512;
     }
     return attributes;
+}
+
+std::uint64_t Node::unheld(std::uint64_t offset, std::uint64_t length) const {
+    if (offset >= size) return length;
+    std::uint64_t bytes = 0;
+    const std::uint64_t end = offset + length;
+    for (std::uint64_t at = offset; at < end;) {
+        const std::uint64_t clean = runs.next_clean(at, end);
+        const std::uint64_t stop = runs.next_dirty(clean, end);
+        for (const FileMap::Piece& piece : map->pieces(clean, stop - clean)) {
+            if (piece.extent) continue;
+            // A hole of the map, less what batches under way hold of it.
+            std::uint64_t hole = piece.file_offset;
+            const std::uint64_t hole_end = hole + piece.length;
+            while (hole < hole_end) {
+                std::uint64_t next = hole_end;
+                std::uint64_t beyond = hole;
+                for (const auto& batch : batches)
+                    for (const auto& run : batch->runs) {
+                        if (run.offset <= hole && run.end() > hole)
+                            beyond = std::max(beyond, std::min(run.end(), hole_end));
+                        else if (run.offset > hole)
+                            next = std::min(next, run.offset);
+                    }
+                if (beyond > hole) {
+                    hole = beyond;
+                } else {
+                    bytes += next - hole;
+                    hole = next;
+                }
+            }
+        }
+        at = stop;
+    }
+    return bytes;
 }
 
 bool Node::idle() const {

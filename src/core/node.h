@@ -20,6 +20,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +40,7 @@ struct Batch {
     std::uint64_t dirty_bytes = 0;  // what the budget counts
     std::uint64_t end = 0;          // of the last run
     std::uint64_t base_size = 0;    // of the file before this batch
+    std::uint64_t reserved = 0;     // of the container's quota, until it commits
 
     // Set by whoever seals it, before `placed`.
     struct Placed {
@@ -89,20 +91,25 @@ class Node {
 
     mutable Mutex mutex;
     catalog::NodeRow row GUARDED_BY(mutex);
-    /// Null until loaded; changed by the two calls below only.
+    /// Null until loaded; changed by the calls below only.
     std::shared_ptr<const FileMap> map GUARDED_BY(mutex);
     void load_map(std::shared_ptr<const FileMap> loaded) REQUIRES(mutex);
     /// Readers that hold the present map keep it as it is.
     void edit_map(const MapEdit& edit) REQUIRES(mutex);
+    void mark_shared(std::span<const ExtentId> extents) REQUIRES(mutex);
 
     std::optional<ObjectHeaders> headers GUARDED_BY(mutex);  // while known
 
     std::uint64_t size GUARDED_BY(mutex) = 0;
     std::optional<Timestamp> written_at GUARDED_BY(mutex);  // newest write that is not committed
     content::DirtyRuns runs GUARDED_BY(mutex);
+    std::uint64_t reserved GUARDED_BY(mutex) = 0;  // for `runs`, of the container's quota
     std::deque<std::shared_ptr<Batch>> batches GUARDED_BY(mutex);
     bool committing GUARDED_BY(mutex) = false;
-    CondVar drained;
+    /// Somebody changes the map (truncates, punches, shares): nothing is frozen meanwhile, because
+    /// what a batch fills its edges with must still stand there when it commits.
+    bool editing GUARDED_BY(mutex) = false;
+    CondVar drained;  // fewer batches, or the end of an edit
     std::optional<Error> failed
         GUARDED_BY(mutex);  // a write was lost: told to every handle until the last is released
 
@@ -125,11 +132,11 @@ class Node {
     std::vector<PutMark> unsynced GUARDED_BY(mutex);
     std::optional<PackId> own_pack GUARDED_BY(mutex);
     std::uint64_t placed_bytes GUARDED_BY(mutex) = 0;  // since it was opened for writing
-    std::uint64_t inline_bytes GUARDED_BY(mutex) =
-        0;  // sealed bytes of it in the catalog, as far as known
 
     /// What stat(2) shows now.
     Attributes live() const REQUIRES(mutex);
+    /// How many bytes of a range no layer holds: what writing them all would add.
+    std::uint64_t unheld(std::uint64_t offset, std::uint64_t length) const REQUIRES(mutex);
     /// True when nothing would be lost by forgetting this object.
     bool idle() const REQUIRES(mutex);
     /// A change that is not an append: what followers have been sent may no longer be a prefix of
@@ -143,6 +150,7 @@ class Node {
     std::vector<std::shared_ptr<Watcher>> take_woken() REQUIRES(mutex);
 
   private:
+    FileMap& writable_map() REQUIRES(mutex);
     void count_slices() REQUIRES(mutex);
 
     const SliceCount slices_in_memory_;

@@ -117,9 +117,13 @@ std::optional<PutMark> Packs::unsynced(const Location& location) const {
     if (!location.pack) return std::nullopt;
     MutexLock lock(mutex_);
     auto it = states_.find(*location.pack);
-    if (it == states_.end() || it->second.durable_end >= location.offset + location.length)
+    if (it == states_.end()) return std::nullopt;
+    // A put in flight may hold the durable end back although all that had returned is durable.
+    const State& state = it->second;
+    if (state.durable_end >= location.offset + location.length ||
+        state.synced_sequence == state.put_sequence)
         return std::nullopt;
-    return PutMark{*location.pack, it->second.put_sequence};
+    return PutMark{*location.pack, state.put_sequence};
 }
 
 bool Packs::in_use(const PackId& pack) const {

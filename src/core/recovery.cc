@@ -52,7 +52,9 @@ Result<void> check_pack(Context& context, const PackRow& pack,
         }
         for (const auto& found : extents) {
             from = found.extent.location.offset + found.extent.location.length;
-            if (!opens(context, found.extent))
+            // What is shared was durable before: when it does not open it is damaged, and no file
+            // is cut for that.
+            if (!found.extent.shared && !opens(context, found.extent))
                 suspects[found.node].insert(found.extent.shape.extent);
         }
         if (extents.size() < static_cast<std::size_t>(limits::catalog_step_rows_max)) return done();
@@ -88,6 +90,10 @@ Result<std::string> cut_file(Context& context, NodeId id, const std::set<ExtentI
         if (!row) return Error(Errc::kCorrupt, "slices without a node");
         before = row->attributes.size;
         row->attributes.size = cut;
+        std::uint64_t held = map.held_bytes();
+        for (const Slice& slice : edit.added) held += slice.length;
+        for (const Slice& slice : edit.removed) held -= slice.length;
+        row->attributes.allocated_bytes = (held + 511) / 512 * 512;
         row->etag = context.new_etag();
         return w.update_node(*row);
     }));

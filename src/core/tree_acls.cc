@@ -50,6 +50,7 @@ Result<bool> TreeImpl::inherit_acl(Writer& w, const NodeRow& parent, NodeRow& ro
 
 Result<void> TreeImpl::insert_child(Writer& w, const Caller& caller, const NodeRow& parent,
                                     NodeRow& row) const {
+    RF_CHECK(context_.quotas.check_object(w, row.attributes.container));
     if (row.attributes.type == NodeType::kSymlink)
         return w.insert_node(row);  // neither list nor umask
     RF_TRY(bool inherited, inherit_acl(w, parent, row));

@@ -1,5 +1,8 @@
 // Tree: containers. Each has its own key, drawn and durable in the keyring before the container is
 // visible, and gone from it after the container is.
+#include <bit>
+#include <limits>
+
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -22,14 +25,18 @@ std::string make_endpoint_id(Random& random) {
 
 }  // namespace
 
-Result<ContainerInfo> TreeImpl::info_of(const ContainerRow& row, std::string name) const {
+Result<ContainerInfo> TreeImpl::info_of(Reader& r, const ContainerRow& row,
+                                        std::string name) const {
+    RF_TRY(const Usage used, r.usage(row.container));
     return ContainerInfo{row.container,
                          std::move(name),
                          row.root,
                          row.created,
                          std::uint32_t{1} << row.block_shift,
                          row.endpoint_id,
-                         row.profile};
+                         row.profile,
+                         row.quota,
+                         used};
 }
 
 Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::string_view name,
@@ -79,7 +86,7 @@ Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::stri
         return std::move(created).error();
     }
     if (auto* listener = listener_.load()) listener->entry_changed(kRootNode, name);
-    return info_of(container, std::string(name));
+    return this->container(name);
 }
 
 Result<std::vector<ContainerInfo>> TreeImpl::containers() {
@@ -94,7 +101,7 @@ Result<std::vector<ContainerInfo>> TreeImpl::containers() {
                 RF_TRY(auto row, r.container(entry.node.attributes.container));
                 if (!row) return Error(Errc::kCorrupt, "a container has no row");
                 after = entry.name;
-                RF_TRY(ContainerInfo info, info_of(*row, std::move(entry.name)));
+                RF_TRY(ContainerInfo info, info_of(r, *row, std::move(entry.name)));
                 infos.push_back(std::move(info));
             }
             return done();
@@ -104,16 +111,42 @@ Result<std::vector<ContainerInfo>> TreeImpl::containers() {
 }
 
 Result<ContainerInfo> TreeImpl::container(std::string_view name) {
-    std::optional<ContainerRow> row;
+    ContainerInfo info;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
         RF_TRY(auto id, r.entry(kRootNode, name));
         if (!id) return Error(Errc::kNotFound, "no container of this name");
         RF_TRY(NodeRow node, require(r, *id));
-        RF_TRY(row, r.container(node.attributes.container));
+        RF_TRY(auto row, r.container(node.attributes.container));
+        if (!row) return Error(Errc::kCorrupt, "a container has no row");
+        RF_TRY(info, info_of(r, *row, std::string(name)));
         return done();
     }));
-    if (!row) return Error(Errc::kCorrupt, "a container has no row");
-    return info_of(*row, std::string(name));
+    return info;
+}
+
+Result<ContainerInfo> TreeImpl::set_quota(std::string_view name, const QuotaChange& change) {
+    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    for (const auto& limit : {change.bytes, change.objects})
+        if (limit && limit->value_or(0) > kMax)
+            return Error(Errc::kInvalid, "a quota is below 8 EiB; \"none\" is no limit");
+    ContainerRow container;
+    RF_CHECK(transact(
+        Effect::kFrees,  // also at 100 %
+        [&](Writer& w, Changed&) -> Result<void> {
+            RF_TRY(NodeRow root, container_root(w, name));
+            RF_TRY(auto row, w.container(root.attributes.container));
+            if (!row) return Error(Errc::kCorrupt, "a container has no row");
+            container = *row;
+            if (change.bytes) container.quota.bytes = *change.bytes;
+            if (change.objects) container.quota.objects = *change.objects;
+            return w.set_quota(container.container, container.quota);
+        },
+        [&] {
+            context_.containers.put(container);
+            context_.quotas.set(container.container, container.quota);
+        }));
+    RF_CHECK(context_.catalog.sync());
+    return this->container(name);
 }
 
 Result<void> TreeImpl::delete_container(std::string_view name) {
@@ -142,6 +175,7 @@ Result<void> TreeImpl::delete_container(std::string_view name) {
         [&] {
             context_.containers.remove(deleted);
             context_.documents.remove(deleted);
+            context_.quotas.set(deleted, {});
         }));
     context_.nodes.forget(root_id);
     // The key goes only when no power cut can bring the container back.

@@ -202,12 +202,23 @@ Result<void> TreeImpl::allocate(const Caller& caller, OpenFile& file, AllocateMo
     };
     RF_CHECK(context_.check_writable());
     if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node));
+    // Nothing is set aside for it: whether there is room now is all it says.
+    const auto check_room = [&]() -> Result<void> {
+        RF_CHECK(context_.space.check_room(length));
+        if (!context_.quotas.find(file.node->container)) return done();
+        std::uint64_t missing = 0;
+        {
+            MutexLock lock(file.node->mutex);
+            missing = file.node->unheld(offset, length);
+        }
+        return context_.quotas.check(file.node->container, missing);
+    };
     switch (mode) {
         case AllocateMode::kAllocate:
-            RF_CHECK(context_.space.check_room(length));
+            RF_CHECK(check_room());
             return extend();
         case AllocateMode::kKeepSize:
-            RF_CHECK(context_.space.check_room(length));
+            RF_CHECK(check_room());
             return touch(file.node);
         case AllocateMode::kPunchHole:
         case AllocateMode::kZeroRangeKeepSize:
@@ -246,20 +257,74 @@ Result<std::uint64_t> TreeImpl::seek(OpenFile& file, SeekTo what, std::uint64_t 
     }
 }
 
-Result<std::uint64_t> TreeImpl::copy_range(const Caller&, OpenFile&, std::uint64_t, OpenFile&,
-                                           std::uint64_t, std::uint64_t) {
-    // The kernel then copies by read and write.
-    return Error(Errc::kUnsupported, "copying inside the store is not supported");
+Result<std::uint64_t> TreeImpl::copy_range(const Caller& caller, OpenFile& source,
+                                           std::uint64_t source_offset, OpenFile& target,
+                                           std::uint64_t target_offset, std::uint64_t length) {
+    if (!source.flags.read || !target.flags.write)
+        return Error(Errc::kBadHandle, "not opened for reading, or not for writing");
+    if (source.node->container != target.node->container)
+        return Error(Errc::kCrossDevice, "containers do not share content: their keys differ");
+    if (target_offset >= limits::file_bytes_max)
+        return Error(Errc::kTooBig, "beyond the largest offset a file may have");
+    {
+        MutexLock lock(source.node->mutex);
+        const std::uint64_t size = source.node->size;
+        length = std::min(
+            {length, size - std::min(size, source_offset), limits::file_bytes_max - target_offset});
+    }
+    if (source.node == target.node && source_offset < target_offset + length &&
+        target_offset < source_offset + length)
+        return Error(Errc::kInvalid, "the ranges overlap");
+    if (length == 0) return 0;
+    RF_CHECK(context_.check_writable());
+    if (caller.drops_privileges) RF_CHECK(drop_privileges(target.node));
+    std::uint64_t copied = length;
+    if (length < std::uint64_t{1} << context_.block_shift(target.node->container)) {
+        // A piece of a block keeps all of it alive, and its rows cost as much as its bytes.
+        Buffer bytes(static_cast<std::size_t>(length));
+        RF_TRY(copied, files_.read(*source.node, source_offset, bytes.span(),
+                                   content::Caching::kKeepAgain));
+        RF_CHECK(files_.write(target.node, target_offset, bytes.span().first(copied)));
+    } else {
+        RF_TRY(copied,
+               files_.share(source.node, source_offset, target.node, target_offset, length));
+    }
+    if (target.flags.sync) RF_CHECK(files_.fsync(target.node));
+    return copied;
 }
 
-Result<Space> TreeImpl::space() {
-    RF_TRY(store::StoreSpace space, context_.store.space());
+Result<Space> TreeImpl::space(NodeId at) {
+    RF_TRY(store::StoreSpace store, context_.store.space());
     catalog::Reader::Counts counts;
+    std::optional<Quota> quota;
+    Usage used;
+    std::uint64_t reserved = 0;
     RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
         RF_TRY(counts, r.counts());
+        if (at == kRootNode) return done();
+        RF_TRY(auto row, r.node(at));
+        if (!row) return done();  // of a file that has just gone
+        const ContainerId container = row->attributes.container;
+        quota = context_.quotas.find(container);
+        if (!quota) return done();
+        reserved = context_.quotas.reserved(container);
+        RF_TRY(used, r.usage(container));
         return done();
     }));
-    return Space{space.total_bytes, space.free_bytes, counts.nodes};
+    Space space{store.total_bytes, store.free_bytes, counts.nodes, {}};
+    if (!quota) return space;
+    const auto left = [](std::uint64_t limit, std::uint64_t spent) {
+        return limit - std::min(limit, spent);
+    };
+    if (quota->bytes) {
+        space.total_bytes = *quota->bytes;
+        space.free_bytes = std::min(store.free_bytes, left(*quota->bytes, used.bytes + reserved));
+    }
+    if (quota->objects) {
+        space.nodes = used.objects;
+        space.free_nodes = left(*quota->objects, used.objects);
+    }
+    return space;
 }
 
 Result<void> TreeImpl::sync_metadata() {

@@ -95,7 +95,7 @@ class TreeImpl final : public Tree {
                            SetGid sgid) override;
     Result<void> remove_xattr(NodeId node, std::string_view name) override;
 
-    Result<Space> space() override;
+    Result<Space> space(NodeId at) override;
     Result<void> sync_metadata() override;
     Result<void> sync() override;
 
@@ -103,6 +103,7 @@ class TreeImpl final : public Tree {
                                            const ContainerOptions& options) override;
     Result<std::vector<ContainerInfo>> containers() override;
     Result<ContainerInfo> container(std::string_view name) override;
+    Result<ContainerInfo> set_quota(std::string_view name, const QuotaChange& change) override;
     Result<void> delete_container(std::string_view name) override;
     Result<void> put_document(std::string_view container, DocumentKind kind,
                               std::string_view body) override;
@@ -214,7 +215,8 @@ class TreeImpl final : public Tree {
                            std::string_view source_name, NodeId target_parent,
                            std::string_view target_name, RenameMode mode, bool content_synced,
                            Unlinked& unlinked);
-    Result<ContainerInfo> info_of(const catalog::ContainerRow& row, std::string name) const;
+    Result<ContainerInfo> info_of(catalog::Reader& r, const catalog::ContainerRow& row,
+                                  std::string name) const;
     /// The root of a container, or kNotFound.
     Result<catalog::NodeRow> container_root(catalog::Reader& r, std::string_view name);
 

@@ -79,7 +79,10 @@ Result<std::unique_ptr<Upload>> TreeImpl::begin_upload(std::string_view containe
             // What publish() would refuse is told before the body is read.
             for (std::size_t i = 0; i < path.size(); ++i) {
                 RF_TRY(auto next, w.entry(at.attributes.node, path[i]));
-                if (!next) break;
+                if (!next) {
+                    RF_CHECK(context_.quotas.check_object(w, at.attributes.container));
+                    break;
+                }
                 RF_TRY(at, require(w, *next));
                 const bool directory = at.attributes.is_directory();
                 if (i + 1 == path.size() && directory)
@@ -317,6 +320,8 @@ Result<void> UploadImpl::give_name(Writer& w, TreeImpl::Changed& changed, Bytes 
         if (superseded_) return done();
         replaced_ = *existing_id;
         RF_CHECK(tree_.drop_link(w, changed, existing, unlinked));
+    } else {
+        RF_CHECK(tree_.context_.quotas.check_object(w, node_->container));
     }
     RF_TRY(NodeRow row, tree_.require(w, node_->id));
     row.attributes.links = 1;

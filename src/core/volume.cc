@@ -10,6 +10,7 @@
 #include "core/maintenance.h"
 #include "core/recovery.h"
 #include "reelfs/base/log.h"
+#include "reelfs/core/audit.h"
 #include "reelfs/model/limits.h"
 #include "reelfs/store/pack_store.h"
 
@@ -64,6 +65,7 @@ class VolumeImpl final : public Volume {
           reader_(*store_, inlines_, *keys_, cache_),
           budget_(shares_.dirty),
           space_(environment.disk, environment.clock, *store_, budget_, options.directory),
+          quotas_(*catalog_),
           packs_(*store_, *catalog_),
           nodes_(limits::node_cache_entries_max, limits::node_cache_slices_max),
           node_ids_(*catalog_, catalog::Lease::kNodeIds),
@@ -83,6 +85,7 @@ class VolumeImpl final : public Volume {
                    cache_,
                    budget_,
                    space_,
+                   quotas_,
                    node_ids_,
                    extent_ids_,
                    container_ids_,
@@ -158,6 +161,7 @@ class VolumeImpl final : public Volume {
     }
     std::vector<std::string> open_report() const override { return report_; }
     const std::vector<crypto::Zone>& zones() const override { return zones_; }
+    Result<std::vector<std::string>> audit() override { return audit_content(*catalog_); }
 
     Result<void> close() override {
         maintenance_.stop();
@@ -182,6 +186,7 @@ class VolumeImpl final : public Volume {
     std::uint64_t damaged_at_open_ = 0;
     content::DirtyBudget budget_;
     SpaceGuard space_;
+    Quotas quotas_;
     Packs packs_;
     Holds holds_;
     NodeTable nodes_;

@@ -1,9 +1,9 @@
 #include "core/write_rows.h"
 
-#include <algorithm>
-#include <set>
+#include <fmt/format.h>
 
 #include "reelfs/content/extent_codec.h"
+#include "reelfs/model/block_refs.h"
 
 namespace reelfs::core {
 
@@ -21,29 +21,53 @@ FreedRange range_of(const PlacedExtent& extent, std::uint32_t first, std::uint32
     return {*extent.location.pack, extent.location.offset + from, to - from};
 }
 
-Result<void> free_dead_extent(catalog::Writer& w, const PlacedExtent& extent, const MapEdit& edit) {
+/// The extent goes, and with it `held`: the blocks that somebody held until now. What was freed
+/// block by block before is not freed again.
+Result<void> free_dead_extent(catalog::Writer& w, const PlacedExtent& extent,
+                              std::span<const RefRun> held) {
     RF_CHECK(w.delete_extent(extent.shape.extent));
     if (!extent.location.pack) return done();
-    // What was freed block by block before is not freed again: only the head and the blocks still
-    // held until now.
     const content::ExtentLayout layout(extent.shape);
-    std::set<std::uint32_t> held;
-    for (const Slice& slice : edit.removed) {
-        if (slice.extent != extent.shape.extent) continue;
-        for (std::uint64_t b = slice.start >> extent.shape.block_shift;
-             b <= (slice.start + slice.length - 1) >> extent.shape.block_shift; ++b)
-            held.insert(static_cast<std::uint32_t>(b));
-    }
-    if (held.size() == layout.block_count())
+    if (held.size() == 1 && held.front().count == layout.block_count())
         return w.insert_freed(
             {*extent.location.pack, extent.location.offset, extent.location.length});
     RF_CHECK(w.insert_freed({*extent.location.pack, extent.location.offset, layout.body_offset()}));
-    for (auto it = held.begin(); it != held.end();) {
-        const std::uint32_t first = *it;
-        std::uint32_t count = 0;
-        while (it != held.end() && *it == first + count) ++it, ++count;
-        RF_CHECK(w.insert_freed(range_of(extent, first, count)));
+    for (const RefRun& run : held)
+        RF_CHECK(w.insert_freed(range_of(extent, run.first.value(), run.count)));
+    return done();
+}
+
+/// Of an extent that is not shared.
+Result<void> free_dead_extent(catalog::Writer& w, const PlacedExtent& extent, const MapEdit& edit) {
+    std::vector<Slice> held;
+    for (const Slice& slice : edit.removed)
+        if (slice.extent == extent.shape.extent) held.push_back(slice);
+    // Runs of blocks however often they are held.
+    std::vector<RefRun> runs;
+    for (const RefRun& run : count_refs(held, extent.shape.block_shift)) {
+        if (!runs.empty() && runs.back().end() == run.first.value())
+            runs.back().count += run.count;
+        else
+            runs.push_back(run);
     }
+    return free_dead_extent(w, extent, runs);
+}
+
+Result<void> count_shares(catalog::Writer& w, const PlacedExtent& extent,
+                          std::span<const RefChange> changes) {
+    const ExtentId id = extent.shape.extent;
+    RF_TRY(auto before, w.shares(id, changes.front().first.value(), changes.back().end()));
+    auto recounted = recount(before, changes);
+    if (!recounted) return std::move(recounted).error().with(fmt::format("extent {}", id.value()));
+    RF_CHECK(w.replace_shares(id, before, recounted->runs));
+    if (recounted->dead.empty()) return done();
+    if (recounted->runs.empty()) {
+        RF_TRY(const bool alive, w.has_shares(id));
+        if (!alive) return free_dead_extent(w, extent, recounted->dead);
+    }
+    if (!extent.location.pack) return done();
+    for (const RefRun& run : recounted->dead)
+        RF_CHECK(w.insert_freed(range_of(extent, run.first.value(), run.count)));
     return done();
 }
 
@@ -61,6 +85,8 @@ Result<void> write_edit(catalog::Writer& w, NodeId node, const FileMap& map, con
         if (extent.location.pack)
             RF_CHECK(w.insert_freed(range_of(extent, run.first.value(), run.count)));
     }
+    for (const ExtentChange& change : ref_changes(edit))
+        RF_CHECK(count_shares(w, *change.extent, change.changes));
     return done();
 }
 

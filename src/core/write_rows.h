@@ -1,5 +1,6 @@
-// A planned change of a file's map, written as catalog rows: slices, extents, and the ranges of
-// packs that it frees.
+// A planned change of a file's map, written as catalog rows: slices, extents, counts of shared
+// blocks, and the ranges of packs that it frees. Extents that are not shared never touch the
+// counts.
 #pragma once
 
 #include "reelfs/catalog/catalog.h"

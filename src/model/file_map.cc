@@ -1,7 +1,7 @@
 #include "reelfs/model/file_map.h"
 
 #include <algorithm>
-#include <cassert>
+#include <unordered_set>
 
 namespace reelfs {
 
@@ -14,11 +14,16 @@ FileMap::Iterator FileMap::first_at(std::uint64_t offset) const {
     return it;
 }
 
+void FileMap::hold(const PlacedExtent& extent) {
+    auto [it, added] = uses_.try_emplace(extent.shape.extent);
+    it->second.extent = extent;
+    if (added && !extent.location.pack) inline_bytes_ += extent.location.length;
+}
+
 void FileMap::load(const Slice& slice, const PlacedExtent& extent) {
     slices_.emplace(slice.file_offset, slice);
-    Use& use = uses_[slice.extent];
-    use.extent = extent;
-    use.held_bytes += slice.length;
+    hold(extent);
+    uses_.at(slice.extent).held_bytes += slice.length;
     held_bytes_ += slice.length;
 }
 
@@ -32,6 +37,23 @@ std::vector<Slice> FileMap::slices() const {
     all.reserve(slices_.size());
     for (const auto& [offset, slice] : slices_) all.push_back(slice);
     return all;
+}
+
+std::vector<Slice> FileMap::slices_of(ExtentId id, std::uint64_t file_offset,
+                                      std::uint64_t start) const {
+    std::vector<Slice> found;
+    const std::uint64_t begin = file_offset - start;
+    const std::uint64_t end = begin + uses_.at(id).extent.shape.plain_bytes;
+    for (auto it = first_at(begin); it != slices_.end() && it->second.file_offset < end; ++it)
+        if (it->second.extent == id) found.push_back(it->second);
+    return found;
+}
+
+std::uint64_t FileMap::stop_after(std::uint64_t offset, std::uint64_t end,
+                                  std::size_t slices_max) const {
+    auto it = first_at(offset);
+    for (std::size_t n = 0; n < slices_max && it != slices_.end(); ++n) ++it;
+    return it == slices_.end() ? end : std::clamp(it->second.file_offset, offset, end);
 }
 
 std::vector<FileMap::Piece> FileMap::pieces(std::uint64_t offset, std::uint64_t length) const {
@@ -77,7 +99,8 @@ void FileMap::cut(std::uint64_t offset, std::uint64_t length, MapEdit& edit) con
         // A slice that reaches beyond the last cut was handled there already: its remainder is in
         // `added`.
         auto known = std::find_if(edit.added.begin(), edit.added.end(), [&](const Slice& s) {
-            return s.extent == slice.extent && s.file_offset < end && s.end() > offset;
+            return s.file_offset >= slice.file_offset && s.end() <= slice.end() &&
+                   s.file_offset < end && s.end() > offset;
         });
         Slice whole = slice;
         if (known != edit.added.end()) {
@@ -101,6 +124,8 @@ void FileMap::cut(std::uint64_t offset, std::uint64_t length, MapEdit& edit) con
 void FileMap::find_dead(MapEdit& edit) const {
     // Per extent touched: which bytes stay held, then which of the blocks of the removed parts hold
     // none of them.
+    std::unordered_set<ExtentId> shared;
+    for (const PlacedExtent& extent : edit.shared) shared.insert(extent.shape.extent);
     std::unordered_map<ExtentId, std::uint64_t> lost;
     for (const Slice& slice : edit.removed) lost[slice.extent] += slice.length;
     for (const Slice& slice : edit.added)
@@ -109,6 +134,11 @@ void FileMap::find_dead(MapEdit& edit) const {
         const ExtentId id = entry.first;
         const std::uint64_t bytes = entry.second;
         const Use& use = uses_.at(id);
+        if (shared.contains(id)) continue;
+        if (use.extent.shared) {
+            edit.shared.push_back(use.extent);
+            continue;
+        }
         if (use.held_bytes == bytes) {
             edit.dead_extents.push_back(id);
             continue;
@@ -168,19 +198,42 @@ MapEdit FileMap::plan_remove(std::uint64_t offset, std::uint64_t length) const {
     return edit;
 }
 
+MapEdit FileMap::plan_share(std::uint64_t offset, std::uint64_t length,
+                            std::span<const std::pair<Slice, PlacedExtent>> slices) const {
+    MapEdit edit;
+    cut(offset, length, edit);
+    std::unordered_set<ExtentId> joining;
+    for (const auto& [slice, extent] : slices)
+        if (joining.insert(slice.extent).second) edit.shared.push_back(extent);
+    find_dead(edit);
+    for (const auto& [slice, extent] : slices) edit.added.push_back(slice);
+    return edit;
+}
+
 void FileMap::apply(const MapEdit& edit) {
     for (const Slice& slice : edit.removed) {
         slices_.erase(slice.file_offset);
         uses_.at(slice.extent).held_bytes -= slice.length;
         held_bytes_ -= slice.length;
     }
-    for (const PlacedExtent& extent : edit.new_extents) uses_[extent.shape.extent].extent = extent;
+    for (const PlacedExtent& extent : edit.new_extents) hold(extent);
+    for (const PlacedExtent& extent : edit.shared) hold(extent);
     for (const Slice& slice : edit.added) {
         slices_.emplace(slice.file_offset, slice);
         uses_.at(slice.extent).held_bytes += slice.length;
         held_bytes_ += slice.length;
     }
-    for (ExtentId extent : edit.dead_extents) uses_.erase(extent);
+    for (const Slice& slice : edit.removed) {
+        auto it = uses_.find(slice.extent);
+        if (it == uses_.end() || it->second.held_bytes > 0) continue;
+        const Location& location = it->second.extent.location;
+        if (!location.pack) inline_bytes_ -= location.length;
+        uses_.erase(it);
+    }
+}
+
+void FileMap::mark_shared(std::span<const ExtentId> extents) {
+    for (ExtentId id : extents) uses_.at(id).extent.shared = true;
 }
 
 }  // namespace reelfs

@@ -267,6 +267,80 @@ TEST_F(RowsTest, APackKnowsItsExtentsFromAnOffsetOnAndWhoseTheyAre) {
     EXPECT_EQ(rows[1].extent.location.pack, pack_id(1));
 }
 
+TEST_F(RowsTest, ASharedExtentHasCountsAndNoOwner) {
+    const auto run = [](std::uint32_t first, std::uint32_t count, std::uint32_t refs) {
+        return RefRun{.first = BlockIndex(first), .count = count, .refs = refs};
+    };
+    const auto shares = [&](std::uint32_t from, std::uint32_t to) {
+        return get<std::vector<RefRun>>(
+            [&](Reader& reader) { return reader.shares(ExtentId(1), from, to); });
+    };
+    const std::vector<RefRun> before{run(0, 4, 1), run(6, 2, 2), run(8, 4, 1)};
+    const std::vector<RefRun> after{run(6, 6, 1)};
+    ASSERT_OK(write([&](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.insert_pack(pack_row(1)));
+        RF_CHECK(writer.insert_extent(packed(1, pack_id(1), 8192, 4096), {}));
+        RF_CHECK(writer.insert_slice(NodeId(7), {.length = 400, .extent = ExtentId(1)}));
+        RF_CHECK(writer.share_extent(ExtentId(1), before));
+        return writer.insert_slice(NodeId(8), {.length = 400, .extent = ExtentId(1)});
+    }));
+    EXPECT_TRUE(get<std::optional<ExtentRow>>([](Reader& reader) {
+                    return reader.extent(ExtentId(1));
+                })->shared);
+    EXPECT_EQ(get<std::vector<Reader::PackExtent>>(
+                  [](Reader& reader) { return reader.extents_in_pack(pack_id(1), 0, 9); })
+                  .at(0)
+                  .node,
+              NodeId(7));
+    EXPECT_EQ(shares(0, 12), before);
+    EXPECT_EQ(shares(0, 1), std::vector{before[0]});
+    EXPECT_EQ(shares(5, 6), (std::vector{before[0], before[1]}));  // it adjoins one of them
+    EXPECT_EQ(shares(7, 8), (std::vector{before[1], before[2]}));
+    EXPECT_EQ(get<std::vector<Reader::ExtentRun>>([](Reader& reader) {
+                  return reader.shares_after(ExtentId(1), 0, 9);
+              }).size(),
+              2u);
+    ASSERT_OK(
+        write([&](Writer& writer) { return writer.replace_shares(ExtentId(1), before, after); }));
+    EXPECT_EQ(shares(0, 12), after);
+    ASSERT_OK(write([&](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.replace_shares(ExtentId(1), after, {}));
+        RF_TRY(const bool any, writer.has_shares(ExtentId(1)));
+        EXPECT_FALSE(any);
+        return done();
+    }));
+    EXPECT_FAILS(Errc::kCorrupt,
+                 write([](Writer& writer) { return writer.share_extent(ExtentId(1), {}); }));
+}
+
+TEST_F(RowsTest, WalksSeeEverySliceAndExtentOnce) {
+    ASSERT_OK(write([](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.insert_pack(pack_row(1)));
+        for (std::uint64_t i = 1; i <= 5; ++i) {
+            RF_CHECK(writer.insert_extent(packed(i, pack_id(1), i * 4096, 4096), {}));
+            RF_CHECK(writer.insert_slice(
+                NodeId(10 + i / 3), {.file_offset = i * 100, .length = 50, .extent = ExtentId(i)}));
+        }
+        return done();
+    }));
+    std::vector<std::uint64_t> seen;
+    Reader::NodeSlice last{.node = {}, .slice = {}};
+    for (std::int64_t offset = -1;;) {
+        auto rows = get<std::vector<Reader::NodeSlice>>(
+            [&](Reader& reader) { return reader.slices_after(last.node, offset, 2); });
+        for (const auto& row : rows) seen.push_back(row.slice.extent.value());
+        if (rows.size() < 2) break;
+        last = rows.back();
+        offset = static_cast<std::int64_t>(last.slice.file_offset);
+    }
+    EXPECT_EQ(seen, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+    auto extents = get<std::vector<Reader::PackExtent>>(
+        [](Reader& reader) { return reader.extents_after(ExtentId(3), 9); });
+    ASSERT_EQ(extents.size(), 2u);
+    EXPECT_EQ(extents[0].extent.shape.extent, ExtentId(4));
+    EXPECT_EQ(extents[0].node, NodeId(11));
+}
+
 TEST_F(RowsTest, APackCountsItsLiveBytes) {
     auto live = [&] {
         return get<std::optional<PackRow>>([](Reader& reader) { return reader.pack(pack_id(1)); })

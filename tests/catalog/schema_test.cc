@@ -7,6 +7,7 @@
 
 #include <xxhash.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 
@@ -72,6 +73,32 @@ Result<void> check_version_2(Reader& reader) {
     return done();
 }
 
+/// What version 4 brought.
+Result<void> fill_version_4(Writer& writer) {
+    ExtentRow extent;
+    extent.shape.extent = ExtentId(4);
+    extent.location.length = 6;
+    RF_CHECK(writer.insert_extent(extent, bytes_of("shared")));
+    RF_CHECK(writer.share_extent(ExtentId(4), std::array{RefRun{BlockIndex(2), 3, 4}}));
+    ContainerRow limited;
+    limited.container = ContainerId(1);
+    limited.quota.bytes = 10;
+    return writer.insert_container(limited);
+}
+Result<void> check_version_4(Reader& reader) {
+    RF_TRY(auto unshared, reader.extent(ExtentId(3)));
+    EXPECT_FALSE(unshared->shared);
+    RF_TRY(auto shared, reader.extent(ExtentId(4)));
+    EXPECT_TRUE(shared->shared);
+    RF_TRY(auto runs, reader.shares(ExtentId(4), 0, 9));
+    EXPECT_EQ(runs, (std::vector{RefRun{BlockIndex(2), 3, 4}}));
+    RF_TRY(auto limited, reader.container(ContainerId(1)));
+    EXPECT_EQ(limited->quota, (Quota{.bytes = 10, .objects = {}}));
+    RF_TRY(const Usage used, reader.usage(ContainerId(1)));
+    EXPECT_EQ(used, Usage{});  // one node, which stands for its top folder
+    return done();
+}
+
 /// What version 3 brought.
 Result<void> check_version_3(Reader& reader) {
     RF_TRY(auto documents, reader.documents_after(kNoContainer, "", 9));
@@ -96,7 +123,8 @@ Result<void> fill(Writer& writer) {
     RF_CHECK(writer.insert_slice(NodeId(7), {.length = 11, .extent = ExtentId(3)}));
     RF_CHECK(writer.insert_user(golden_user()));
     RF_CHECK(writer.insert_token(golden_token()));
-    return writer.put_document(golden_document());
+    RF_CHECK(writer.put_document(golden_document()));
+    return fill_version_4(writer);
 }
 
 /// What every version knows.
@@ -136,7 +164,7 @@ class GoldenStore {
 
 TEST(Schema, TheStepsOfReleasedVersionsAreAsTheyWere) {
     constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull,
-                                         0x053dd81211e716b0ull};
+                                         0x053dd81211e716b0ull, 0x3854d2657ce2a92eull};
     ASSERT_EQ(kSchemaVersion, static_cast<std::int64_t>(std::size(kHashes)));
     ASSERT_EQ(schema_steps().size(), std::size(kHashes));
     for (std::size_t i = 0; i < std::size(kHashes); ++i) {
@@ -198,14 +226,33 @@ TEST(Schema, AStoreOfVersionTwoOpensAndTakesDocuments) {
     }
 }
 
-TEST(Schema, AStoreOfVersionThreeOpens) {
+TEST(Schema, AStoreOfVersionThreeOpensAndTakesWhatFourBrought) {
     GoldenStore store(3);
+    for (int round = 0; round < 2; ++round) {
+        auto opened = store.open();
+        ASSERT_TRUE(opened.ok()) << opened.error().message();
+        EXPECT_TRUE(opened->opened.clean);
+        ASSERT_OK(opened->catalog->read(check_version_1));
+        ASSERT_OK(opened->catalog->read(check_version_2));
+        ASSERT_OK(opened->catalog->read(check_version_3));
+        if (round == 0) {
+            ASSERT_OK(opened->catalog->write(fill_version_4));
+        } else {
+            ASSERT_OK(opened->catalog->read(check_version_4));
+        }
+        ASSERT_OK(opened->catalog->close());
+    }
+}
+
+TEST(Schema, AStoreOfVersionFourOpens) {
+    GoldenStore store(4);
     auto opened = store.open();
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     EXPECT_TRUE(opened->opened.clean);
     ASSERT_OK(opened->catalog->read(check_version_1));
     ASSERT_OK(opened->catalog->read(check_version_2));
     ASSERT_OK(opened->catalog->read(check_version_3));
+    ASSERT_OK(opened->catalog->read(check_version_4));
     ASSERT_OK(opened->catalog->close());
 }
 

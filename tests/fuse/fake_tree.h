@@ -373,7 +373,7 @@ class FakeTree final : public core::Tree {
     }
 
     // The whole
-    Result<core::Space> space() override { return core::Space{1u << 30, 1u << 29, 42}; }
+    Result<core::Space> space(NodeId) override { return core::Space{1u << 30, 1u << 29, 42, {}}; }
     Result<void> sync_metadata() override { return done(); }
     Result<void> sync() override { return done(); }
 
@@ -386,6 +386,9 @@ class FakeTree final : public core::Tree {
         return std::vector<core::ContainerInfo>{};
     }
     Result<core::ContainerInfo> container(std::string_view) override { return absent(); }
+    Result<core::ContainerInfo> set_quota(std::string_view, const core::QuotaChange&) override {
+        return absent();
+    }
     Result<void> delete_container(std::string_view) override { return absent(); }
     bool may_access(const AccessRequest&, std::string_view, const Components&) override {
         return false;

@@ -312,7 +312,7 @@ class FakeTree final : public core::Tree {
         return no();
     }
     Result<void> remove_xattr(NodeId, std::string_view) override { return no(); }
-    Result<core::Space> space() override { return no(); }
+    Result<core::Space> space(NodeId) override { return no(); }
     Result<void> sync_metadata() override { return no(); }
     Result<void> sync() override { return no(); }
     Result<core::ContainerInfo> create_container(const Caller&, std::string_view,
@@ -321,6 +321,9 @@ class FakeTree final : public core::Tree {
     }
     Result<std::vector<core::ContainerInfo>> containers() override { return no(); }
     Result<core::ContainerInfo> container(std::string_view) override { return no(); }
+    Result<core::ContainerInfo> set_quota(std::string_view, const core::QuotaChange&) override {
+        return no();
+    }
     Result<void> delete_container(std::string_view) override { return no(); }
     Result<void> put_document(std::string_view, DocumentKind, std::string_view) override {
         return no();

@@ -23,6 +23,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@
 #include "reelfs/base/result.h"
 #include "reelfs/catalog/rows.h"
 #include "reelfs/crypto/page_seal.h"
+#include "reelfs/model/block_refs.h"
 
 namespace reelfs::catalog {
 
@@ -54,7 +56,8 @@ class Reader {
     virtual Result<std::optional<ExtentRow>> extent(ExtentId extent) = 0;
     /// All extents located in a pack at or beyond `from` (an offset in the pack), by offset. The
     /// node is the one that insert_slice() last gave the extent to, the file offset the lowest
-    /// given there: exact for extents not yet synced, which are never shared nor cut.
+    /// given there: exact for extents not yet synced, which are never shared nor cut, and without
+    /// meaning for shared ones.
     struct PackExtent {
         ExtentRow extent;
         NodeId node;
@@ -62,8 +65,30 @@ class Reader {
     };
     virtual Result<std::vector<PackExtent>> extents_in_pack(const PackId& pack, std::uint64_t from,
                                                             int limit) = 0;
+    /// How often slices touch a shared extent's blocks: the runs that overlap or adjoin [from, to).
+    virtual Result<std::vector<RefRun>> shares(ExtentId extent, std::uint32_t from,
+                                               std::uint32_t to) = 0;
+    virtual Result<bool> has_shares(ExtentId extent) = 0;
     /// The sealed bytes of an inline extent.
     virtual Result<std::vector<std::byte>> inline_bytes(ExtentId extent) = 0;
+
+    // Walks over everything, for audits: what comes behind, in order.
+    struct NodeSlice {
+        NodeId node;
+        Slice slice;
+    };
+    /// `file_offset` -1: from the node's first.
+    virtual Result<std::vector<NodeSlice>> slices_after(NodeId node, std::int64_t file_offset,
+                                                        int limit) = 0;
+    /// By id; node and file_offset as for extents_in_pack(), and 0 for those in the catalog itself.
+    virtual Result<std::vector<PackExtent>> extents_after(ExtentId after, int limit) = 0;
+    struct ExtentRun {
+        ExtentId extent;
+        RefRun run;
+    };
+    /// `first` -1: from the extent's first.
+    virtual Result<std::vector<ExtentRun>> shares_after(ExtentId extent, std::int64_t first,
+                                                        int limit) = 0;
 
     virtual Result<std::optional<std::vector<std::byte>>> xattr(NodeId node,
                                                                 std::string_view name) = 0;
@@ -75,6 +100,9 @@ class Reader {
     /// and "".
     virtual Result<std::vector<DocumentRow>> documents_after(ContainerId container,
                                                              std::string_view kind, int limit) = 0;
+    /// What a container holds now, as this transaction has left it. Only the first call after a
+    /// stop that was not clean counts, under the lock.
+    virtual Result<Usage> usage(ContainerId container) = 0;
     virtual Result<std::vector<PackRow>> packs() = 0;
     virtual Result<std::optional<PackRow>> pack(const PackId& pack) = 0;
     virtual Result<std::vector<FreedRow>> freed(int limit) = 0;
@@ -108,11 +136,18 @@ class Writer : public Reader {
     virtual Result<void> delete_slice(NodeId node, std::uint64_t file_offset) = 0;
     /// `inline_bytes` exactly when row.location has no pack. Adds to the pack's live bytes.
     virtual Result<void> insert_extent(const ExtentRow& row, std::optional<Bytes> inline_bytes) = 0;
-    /// Takes the row away (not its room: insert_freed says what to give back).
+    /// Takes the row away (not its room: insert_freed says what to give back). No block of it is
+    /// counted any more.
     virtual Result<void> delete_extent(ExtentId extent) = 0;
+    /// An unshared extent becomes a shared one; `runs` counts its slices.
+    virtual Result<void> share_extent(ExtentId extent, std::span<const RefRun> runs) = 0;
+    /// `before` as shares() gave them, `after` what they are to be.
+    virtual Result<void> replace_shares(ExtentId extent, std::span<const RefRun> before,
+                                        std::span<const RefRun> after) = 0;
     virtual Result<void> set_xattr(NodeId node, std::string_view name, Bytes value) = 0;
     virtual Result<void> delete_xattr(NodeId node, std::string_view name) = 0;  // kNoAttribute
     virtual Result<void> insert_container(const ContainerRow& row) = 0;
+    virtual Result<void> set_quota(ContainerId container, const Quota& quota) = 0;  // kNotFound
     /// And its documents.
     virtual Result<void> delete_container(ContainerId container) = 0;
     /// In place of the one of its kind.
@@ -166,6 +201,9 @@ class Catalog {
     /// Where a name leads, if that is in memory: as of the last commit, without waiting for the
     /// connection. Nothing says nothing about whether the name exists.
     virtual std::optional<NodeId> known_entry(NodeId parent, std::string_view name) = 0;
+    /// What a container holds as of the last commit, without waiting for the connection; nothing
+    /// when nobody has counted yet: ask Reader::usage().
+    virtual std::optional<Usage> known_usage(ContainerId container) = 0;
     /// Everything committed before this call is durable on success.
     virtual Result<void> sync() = 0;
     /// Reserves `count` ids, never handed out before, durably; returns the first. From 2 for nodes,

@@ -10,6 +10,7 @@
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/extent.h"
 #include "reelfs/model/principal.h"
+#include "reelfs/model/quota.h"
 
 namespace reelfs::catalog {
 
@@ -54,6 +55,7 @@ struct ContainerRow {
     Timestamp created;
     std::string endpoint_id;  // 14 of [a-z0-9], first a letter: the host label of its data endpoint
     std::string profile;      // "" or "mediastore"
+    Quota quota;
 };
 
 /// A JSON text that is set for a container. Kinds by name: those of a later version are kept.

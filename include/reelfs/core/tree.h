@@ -30,6 +30,7 @@
 #include "reelfs/model/document.h"
 #include "reelfs/model/names.h"
 #include "reelfs/model/principal.h"
+#include "reelfs/model/quota.h"
 
 namespace reelfs::core {
 
@@ -80,6 +81,7 @@ struct Space {
     std::uint64_t total_bytes = 0;
     std::uint64_t free_bytes = 0;
     std::uint64_t nodes = 0;
+    std::optional<std::uint64_t> free_nodes;  // nothing: they end with the bytes
 };
 
 struct ContainerInfo {
@@ -90,6 +92,15 @@ struct ContainerInfo {
     std::uint32_t block_bytes = 0;
     std::string endpoint_id;
     std::string profile;
+    Quota quota;
+    Usage used;
+};
+
+/// What is not named stays.
+struct QuotaChange {
+    std::optional<std::optional<std::uint64_t>> bytes;
+    std::optional<std::optional<std::uint64_t>> objects;
+    bool operator==(const QuotaChange&) const = default;
 };
 
 struct ContainerOptions {
@@ -203,6 +214,9 @@ class Tree {
     virtual Result<void> allocate(const Caller& caller, OpenFile& file, AllocateMode mode,
                                   std::uint64_t offset, std::uint64_t length) = 0;
     virtual Result<std::uint64_t> seek(OpenFile& file, SeekTo what, std::uint64_t offset) = 0;
+    /// Copies without moving content: the target names the source's extents from then on (pieces
+    /// below a block are copied). Bytes copied; fewer at the source's end. kCrossDevice between
+    /// containers; kInvalid when ranges of one file overlap.
     virtual Result<std::uint64_t> copy_range(const Caller& caller, OpenFile& source,
                                              std::uint64_t source_offset, OpenFile& target,
                                              std::uint64_t target_offset, std::uint64_t length) = 0;
@@ -216,7 +230,9 @@ class Tree {
     virtual Result<void> remove_xattr(NodeId node, std::string_view name) = 0;
 
     // The whole
-    virtual Result<Space> space() = 0;
+    /// As statfs(2) tells it for a node: of a container with a quota what that leaves.
+    virtual Result<Space> space(NodeId at) = 0;
+    Result<Space> space() { return space(kRootNode); }
     /// fsync of a directory: its entries and everything committed before are durable.
     virtual Result<void> sync_metadata() = 0;
     /// Everything acknowledged so far, through any door, is durable.
@@ -227,6 +243,8 @@ class Tree {
                                                    const ContainerOptions& options) = 0;
     virtual Result<std::vector<ContainerInfo>> containers() = 0;
     virtual Result<ContainerInfo> container(std::string_view name) = 0;
+    /// Counts from now on. A container may hold more than a new quota: only what adds is refused.
+    virtual Result<ContainerInfo> set_quota(std::string_view name, const QuotaChange& change) = 0;
     virtual Result<void> delete_container(std::string_view name) = 0;
 
     // Documents of containers: a JSON text of each kind. kNotFound: no such container.

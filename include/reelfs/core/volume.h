@@ -69,6 +69,9 @@ class Volume {
     /// What recovery and the log had to say at open; one line each.
     virtual std::vector<std::string> open_report() const = 0;
     virtual const std::vector<crypto::Zone>& zones() const = 0;
+    /// What contradicts itself in the catalog's account of content (core/audit.h). While it runs
+    /// nobody may change anything.
+    virtual Result<std::vector<std::string>> audit() = 0;
     /// Flushes, barrier, checkpoint, closes. Bounded by the disk only. After it only the destructor
     /// may be called.
     virtual Result<void> close() = 0;

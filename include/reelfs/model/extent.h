@@ -40,10 +40,13 @@ struct Location {
     bool operator==(const Location&) const = default;
 };
 
-/// An extent that has been put somewhere.
+/// An extent that has been put somewhere. Unshared, it belongs to one node, whose slices of it all
+/// have the same distance (file_offset - start). Shared, any slice of any file of its container may
+/// name any of its bytes, and the catalog counts for each block the slices that touch it.
 struct PlacedExtent {
     ExtentShape shape;
     Location location;
+    bool shared = false;  // once so, always
     bool operator==(const PlacedExtent&) const = default;
 };
 

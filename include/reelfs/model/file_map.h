@@ -2,9 +2,10 @@
 // caller guards it.
 //
 // A change is planned first (plan_*: nothing is touched), so that it can be written to the catalog,
-// and then applied. An extent belongs to one file, and within it file_offset - start is the same
-// for all its slices: bytes that are neighbours in an extent are neighbours in the file. A block is
-// dead when no slice holds a byte of it.
+// and then applied. An unshared extent belongs to one file, and within it file_offset - start is
+// the same for all its slices: bytes that are neighbours in it are neighbours in the file, and a
+// block is dead when no slice of this map holds a byte of it. A shared extent may stand in several
+// files, and several times in one; which of its blocks are dead only the catalog's counts tell.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,9 @@ struct MapEdit {
     std::vector<Slice> removed;             // as they stood
     std::vector<Slice> added;               // remainders of removed ones, and new ones
     std::vector<PlacedExtent> new_extents;  // extents that `added` names for the first time
-    std::vector<ExtentId> dead_extents;     // no slice left
+    std::vector<PlacedExtent> shared;       // those of `removed` and `added` that are shared
+    // Unshared ones only:
+    std::vector<ExtentId> dead_extents;  // no slice left
     /// Runs of plaintext blocks that died in extents that live on.
     struct DeadBlocks {
         ExtentId extent;
@@ -56,16 +59,29 @@ class FileMap {
     std::uint64_t next_data(std::uint64_t offset, std::uint64_t end) const;
     std::uint64_t next_hole(std::uint64_t offset, std::uint64_t end) const;
     std::uint64_t held_bytes() const { return held_bytes_; }
+    /// Sealed bytes of extents that live in the catalog.
+    std::uint64_t inline_bytes() const { return inline_bytes_; }
     std::size_t slice_count() const { return slices_.size(); }
     const PlacedExtent* extent(ExtentId extent) const;
     std::vector<Slice> slices() const;
+    /// All slices of an unshared extent, which has bytes [start, ...) at `file_offset`.
+    std::vector<Slice> slices_of(ExtentId extent, std::uint64_t file_offset,
+                                 std::uint64_t start) const;
+    /// Where to stop between `offset` and `end` so that at most `slices_max` slices are in between.
+    std::uint64_t stop_after(std::uint64_t offset, std::uint64_t end, std::size_t slices_max) const;
 
     /// New bytes over old ones. `fresh` are whole extents with their slices (one each), not
     /// overlapping each other.
     MapEdit plan_write(std::span<const std::pair<Slice, PlacedExtent>> fresh) const;
     /// A hole in [offset, offset + length).
     MapEdit plan_remove(std::uint64_t offset, std::uint64_t length) const;
+    /// Bytes of shared extents in [offset, offset + length); where `slices`, which are in there,
+    /// leave something out, a hole.
+    MapEdit plan_share(std::uint64_t offset, std::uint64_t length,
+                       std::span<const std::pair<Slice, PlacedExtent>> slices) const;
     void apply(const MapEdit& edit);
+    /// These, which the map holds, are shared from now on.
+    void mark_shared(std::span<const ExtentId> extents);
 
   private:
     struct Use {
@@ -74,12 +90,14 @@ class FileMap {
     };
     using Iterator = std::map<std::uint64_t, Slice>::const_iterator;
     Iterator first_at(std::uint64_t offset) const;
+    void hold(const PlacedExtent& extent);
     void cut(std::uint64_t offset, std::uint64_t length, MapEdit& edit) const;
     void find_dead(MapEdit& edit) const;
 
     std::map<std::uint64_t, Slice> slices_;  // by file_offset
     std::unordered_map<ExtentId, Use> uses_;
     std::uint64_t held_bytes_ = 0;
+    std::uint64_t inline_bytes_ = 0;
 };
 
 }  // namespace reelfs
