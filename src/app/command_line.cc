@@ -35,6 +35,9 @@ struct Parsed {
     std::string create_block_size;
     std::string create_mode;
     std::string described;
+    std::string limited;
+    std::string quota_bytes;
+    std::string quota_objects;
     std::string deleted;
     bool version_json = false;
     std::function<Exit(Machine&)> chosen;
@@ -185,9 +188,31 @@ Result<Request> creation_of(const Parsed& parsed) {
     return Request(std::move(create));
 }
 
+/// "none", or a number.
+Result<std::optional<std::uint64_t>> parse_limit(const std::string& text) {
+    if (text == "none") return std::optional<std::uint64_t>();
+    RF_TRY(const std::uint64_t limit, parse_size(text));
+    return std::optional(limit);
+}
+
+Result<Request> quota_of(const Parsed& parsed) {
+    request::ContainerQuota quota{.name = parsed.limited, .change = {}};
+    if (!parsed.quota_bytes.empty()) {
+        RF_TRY(quota.change.bytes, parse_limit(parsed.quota_bytes));
+    }
+    if (!parsed.quota_objects.empty()) {
+        RF_TRY(quota.change.objects, parse_limit(parsed.quota_objects));
+    }
+    if (!quota.change.bytes && !quota.change.objects)
+        return Error(Errc::kInvalid,
+                     "say --bytes, --objects, or both; reelfs container describe "
+                     "shows what the quota is");
+    return Request(std::move(quota));
+}
+
 void add_container(CLI::App& app, Parsed& parsed) {
     CLI::App& group =
-        *app.add_subcommand("container", "make, list, describe and delete containers");
+        *app.add_subcommand("container", "make, list, describe, limit and delete containers");
     group.require_subcommand(1);
     CLI::App& create = add_container_command(group, parsed, "create", "make a container",
                                              [&parsed] { return creation_of(parsed); });
@@ -203,6 +228,11 @@ void add_container(CLI::App& app, Parsed& parsed) {
             return Result<Request>(Request(request::ContainerDescribe{parsed.described}));
         });
     describe.add_option("NAME", parsed.described, "the container")->required();
+    CLI::App& quota = add_container_command(group, parsed, "quota", "limit what a container holds",
+                                            [&parsed] { return quota_of(parsed); });
+    quota.add_option("NAME", parsed.limited, "the container")->required();
+    quota.add_option("--bytes", parsed.quota_bytes, "as du counts them: 10G, or none");
+    quota.add_option("--objects", parsed.quota_objects, "files, folders and links, or none");
     CLI::App& remove = add_container_command(
         group, parsed, "delete", "delete an empty container and its key",
         [&parsed] { return Result<Request>(Request(request::ContainerDelete{parsed.deleted})); });

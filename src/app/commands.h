@@ -62,7 +62,7 @@ struct StoreArguments {
 };
 Exit run_sync(Machine& machine, const StoreArguments& arguments);
 Exit run_status(Machine& machine, const StoreArguments& arguments);
-/// create, list, describe and delete differ in the request only.
+/// create, list, describe, quota and delete differ in the request only.
 Exit run_container(Machine& machine, const StoreArguments& arguments, const Request& request);
 
 /// Documents of containers; they differ in the request only.

@@ -15,6 +15,22 @@ struct Overloaded : Cases... {
 template <class... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
+Json limit_to_json(const std::optional<std::uint64_t>& limit) {
+    return limit ? Json(*limit) : Json(nullptr);
+}
+
+/// Absent: it stays; null: no limit.
+Result<std::optional<std::optional<std::uint64_t>>> limit_of_json(const Json& object,
+                                                                  const char* key) {
+    using Limit = std::optional<std::uint64_t>;
+    auto found = object.find(key);
+    if (found == object.end()) return std::optional<Limit>();
+    if (found->is_null()) return std::optional<Limit>(Limit());
+    if (!found->is_number_unsigned())
+        return Error(Errc::kInvalid, fmt::format("{} is no limit", key));
+    return std::optional<Limit>(Limit(found->get<std::uint64_t>()));
+}
+
 Json shape_of(const Request& request) {
     return std::visit(Overloaded{
                           [](const request::Status&) -> Json {
@@ -57,6 +73,14 @@ Json shape_of(const Request& request) {
                               return {{"request", "document-delete"},
                                       {"name", remove.container},
                                       {"kind", name_of(remove.kind)}};
+                          },
+                          [](const request::ContainerQuota& quota) -> Json {
+                              Json shape = {{"request", "container-quota"}, {"name", quota.name}};
+                              if (quota.change.bytes)
+                                  shape["bytes"] = limit_to_json(*quota.change.bytes);
+                              if (quota.change.objects)
+                                  shape["objects"] = limit_to_json(*quota.change.objects);
+                              return shape;
                           },
                           [](const request::UserCreate& create) -> Json {
                               return {{"request", "user-create"}, {"name", create.name}};
@@ -147,6 +171,12 @@ Result<Request> decode_request(std::string_view line) {
     if (name == "container-list") return Request(request::ContainerList{});
     if (name == "container-describe") return Request(request::ContainerDescribe{container});
     if (name == "container-delete") return Request(request::ContainerDelete{container});
+    if (name == "container-quota") {
+        request::ContainerQuota quota{.name = container, .change = {}};
+        RF_TRY(quota.change.bytes, limit_of_json(object, "bytes"));
+        RF_TRY(quota.change.objects, limit_of_json(object, "objects"));
+        return Request(std::move(quota));
+    }
     if (name == "container-create") {
         const std::uint64_t mode = number_member(object, "mode", 0755);
         const std::uint64_t block_bytes = number_member(object, "block_bytes", 0);
@@ -190,7 +220,11 @@ Json to_json(const core::ContainerInfo& container) {
             {"created", format_time(container.created)},
             {"block_bytes", container.block_bytes},
             {"endpoint_id", container.endpoint_id},
-            {"profile", container.profile}};
+            {"profile", container.profile},
+            {"used_bytes", container.used.bytes},
+            {"used_objects", container.used.objects},
+            {"quota_bytes", limit_to_json(container.quota.bytes)},
+            {"quota_objects", limit_to_json(container.quota.objects)}};
 }
 
 Json to_json(const std::vector<core::ContainerInfo>& containers) {

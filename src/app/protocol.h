@@ -65,6 +65,11 @@ struct DocumentDelete {
     DocumentKind kind = DocumentKind::kCors;
     bool operator==(const DocumentDelete&) const = default;
 };
+struct ContainerQuota {
+    std::string name;
+    core::QuotaChange change;
+    bool operator==(const ContainerQuota&) const = default;
+};
 struct UserCreate {
     std::string name;
     bool operator==(const UserCreate&) const = default;
@@ -104,10 +109,10 @@ struct TokenRevoke {
 using Request =
     std::variant<request::Status, request::Sync, request::Stop, request::ContainerCreate,
                  request::ContainerList, request::ContainerDescribe, request::ContainerDelete,
-                 request::DocumentPut, request::DocumentGet, request::DocumentDelete,
-                 request::UserCreate, request::UserList, request::UserEnable, request::UserDelete,
-                 request::UserRotate, request::TokenCreate, request::TokenList,
-                 request::TokenRevoke>;
+                 request::ContainerQuota, request::DocumentPut, request::DocumentGet,
+                 request::DocumentDelete, request::UserCreate, request::UserList,
+                 request::UserEnable, request::UserDelete, request::UserRotate,
+                 request::TokenCreate, request::TokenList, request::TokenRevoke>;
 
 /// Without the line break.
 std::string encode_request(const Request& request);

@@ -127,6 +127,13 @@ Answer StoreService::answer(const Request& request, const Caller& caller) {
         if (!found) return std::move(found).error();
         return to_json(*found);
     }
+    if (const auto* wanted = std::get_if<request::ContainerQuota>(&request)) {
+        auto changed = tree.set_quota(wanted->name, wanted->change);
+        if (!changed && changed.error().code() == Errc::kNotFound)
+            return no_container(wanted->name);
+        if (!changed) return std::move(changed).error();
+        return to_json(*changed);
+    }
     if (const auto* wanted = std::get_if<request::ContainerDelete>(&request))
         return remove(tree, wanted->name);
     if (auto answered = answer_document(tree, request)) return *std::move(answered);

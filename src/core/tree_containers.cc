@@ -142,7 +142,7 @@ Result<ContainerInfo> TreeImpl::set_quota(std::string_view name, const QuotaChan
             return w.set_quota(container.container, container.quota);
         },
         [&] {
-            context_.containers.put(container);
+            context_.containers.put(container, name);
             context_.quotas.set(container.container, container.quota);
         }));
     RF_CHECK(context_.catalog.sync());

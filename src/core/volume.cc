@@ -134,6 +134,7 @@ class VolumeImpl final : public Volume {
             RF_TRY(auto rows, r.containers());
             for (const auto& row : rows) {
                 containers_.put(row, names[row.root]);
+                quotas_.set(row.container, row.quota);
                 known.push_back(row.container);
             }
             return done();

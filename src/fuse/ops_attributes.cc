@@ -61,16 +61,16 @@ void access(fuse_req_t request, fuse_ino_t ino, int mask) noexcept {
     });
 }
 
-void statfs(fuse_req_t request, fuse_ino_t) noexcept {
+void statfs(fuse_req_t request, fuse_ino_t ino) noexcept {
     answer(request, Operation::kStatfs, [&](Door& door, Reply& reply) {
-        auto space = door.tree.space();
+        auto space = door.tree.space(door.ids.node_of(ino));
         if (!space) return std::move(reply).error(space.error());
         struct statvfs out {};
         out.f_bsize = out.f_frsize = kSpaceUnitBytes;
         out.f_blocks = space->total_bytes / kSpaceUnitBytes;
         out.f_bfree = out.f_bavail = space->free_bytes / kSpaceUnitBytes;
-        // Nodes are rows and end with the space, not before it.
-        out.f_ffree = out.f_favail = out.f_bfree;
+        // Nodes are rows and end with the space, not before it, unless a quota says so.
+        out.f_ffree = out.f_favail = space->free_nodes.value_or(out.f_bfree);
         out.f_files = space->nodes + out.f_ffree;
         out.f_namemax = limits::name_bytes_max;
         std::move(reply).space(out);

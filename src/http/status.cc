@@ -31,6 +31,8 @@ std::string_view type_of(int status) {
             return "InternalServerError";
         case 503:
             return "ServiceUnavailable";
+        case 507:
+            return "LimitExceededException";
         default:
             return "ValidationException";
     }
@@ -62,8 +64,9 @@ Fault fault_of(Errc code, std::string_view path) {
         case Errc::kExists:
         case Errc::kNotEmpty:
             return fault_of_status(400, about("not possible here: ", path));
-        case Errc::kNoSpace:
         case Errc::kQuota:
+            return fault_of_status(507, "the container's quota is used up");
+        case Errc::kNoSpace:
         case Errc::kReadOnly:
         case Errc::kBusy:
         case Errc::kNoMemory:
@@ -128,6 +131,8 @@ std::string_view reason_phrase(int status) {
             return "Service Unavailable";
         case 505:
             return "HTTP Version Not Supported";
+        case 507:
+            return "Insufficient Storage";
         default:
             return "Unknown";
     }

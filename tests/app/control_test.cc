@@ -27,6 +27,8 @@ std::vector<Request> every_request() {
             request::DocumentPut{"c", DocumentKind::kCors, "[\n1]"},
             request::DocumentGet{"c", DocumentKind::kCors},
             request::DocumentDelete{"c", DocumentKind::kCors},
+            request::ContainerQuota{"d", {.bytes = 5, .objects = {}}},
+            request::ContainerQuota{"d", {.bytes = std::optional<std::uint64_t>(), .objects = 6}},
             request::UserCreate{"u"},
             request::UserList{},
             request::UserEnable{"u", false},
