@@ -138,7 +138,8 @@ def test_status_tells_damage_that_was_met_and_space_that_is_held_back(make_store
     path = f"{store.container()}/f"
     write_file(path, pattern(1, 1 << 20))
     store.umount()
-    pack = max((f"{store.dir}/packs/{name}" for name in os.listdir(f"{store.dir}/packs")), key=os.path.getsize)
+    packs = [f"{folder}/{name}" for folder, _, names in os.walk(f"{store.dir}/packs") for name in names]
+    pack = max(packs, key=os.path.getsize)
     with open(pack, "r+b") as file:
         file.seek(os.path.getsize(pack) // 2)
         byte = file.read(1)

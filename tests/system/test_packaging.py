@@ -242,6 +242,7 @@ def test_unit_commands_work(in_place, place):
     told = f"{place.base}/notify"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(told)
+    os.chmod(told, 0o777)   # as systemd's own: the daemon is the store's owner by the time it is ready
     listener.settimeout(30)
     env = dict(place.env, STORE=place.store, MOUNTPOINT=place.mount, NOTIFY_SOCKET=told)
     command = ["/usr/bin/reelfs", "mount", place.store, place.mount, "--foreground", "-o",
