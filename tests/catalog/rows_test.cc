@@ -412,7 +412,8 @@ TEST_F(RowsTest, ContainersAndSettings) {
                            .block_shift = 14,
                            .created = Timestamp{77},
                            .endpoint_id = "abcdefghijklmn",
-                           .profile = "mediastore"};
+                           .profile = "mediastore",
+                           .quota = {}};
     ASSERT_OK(write([&](Writer& writer) { return writer.insert_container(row); }));
     EXPECT_FAILS(Errc::kExists,
                  write([&](Writer& writer) { return writer.insert_container(row); }));
@@ -529,7 +530,8 @@ TEST_F(RowsTest, DocumentsAreReplacedListedInOrderAndGoWithTheirContainer) {
                                             .block_shift = 13,
                                             .created = {},
                                             .endpoint_id = "e" + std::to_string(id),
-                                            .profile = ""});
+                                            .profile = "",
+                                            .quota = {}});
         }));
     ASSERT_OK(write([](Writer& writer) -> Result<void> {
         RF_CHECK(writer.put_document({ContainerId(2), "cors", "two"}));

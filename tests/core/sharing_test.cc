@@ -208,7 +208,8 @@ TEST_F(SharingTest, RangesNeedNoAlignmentAndMayStandTwiceInOneFile) {
     auto bytes = rig_.noise(300'000);
     rig_.put(c(), "a", bytes);
     EXPECT_EQ(must(copy_part("a", 1'001, "a", 150'003, 100'000)), 100'000u);
-    std::copy_n(Content(bytes).begin() + 1'001, 100'000, bytes.begin() + 150'003);
+    const Content before = bytes;
+    std::copy_n(before.begin() + 1'001, 100'000, bytes.begin() + 150'003);
     EXPECT_EQ(must(copy_part("a", 140'000, "a", 300'000, 90'001)), 90'001u);
     bytes.insert(bytes.end(), bytes.begin() + 140'000, bytes.begin() + 230'001);
     EXPECT_EQ(rig_.content(c(), "a"), bytes);
