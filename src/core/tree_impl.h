@@ -129,6 +129,9 @@ class TreeImpl final : public Tree {
     Result<std::unique_ptr<Upload>> begin_upload(std::string_view container, const Components& path,
                                                  const UploadOptions& options) override;
     Result<void> delete_object(std::string_view container, const Components& path) override;
+    Result<std::unique_ptr<Deletion>> begin_delete(std::string_view container,
+                                                   const Components& path,
+                                                   std::uint64_t ticket) override;
     Result<ItemPage> list_items(std::string_view container, const Components& folder,
                                 std::string_view after, std::size_t max) override;
 

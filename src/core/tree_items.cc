@@ -17,7 +17,52 @@ std::string text_or_empty(const std::optional<std::vector<std::byte>>& value) {
     return value ? std::string(text_of(*value)) : std::string();
 }
 
+class DeletionImpl final : public Deletion {
+  public:
+    DeletionImpl(TreeImpl& tree, UploadOrder& order, const Clock& clock, ContainerId id,
+                 std::string_view container, const Components& path, std::uint64_t ticket)
+        : tree_(tree),
+          order_(order),
+          clock_(clock),
+          container_(container),
+          path_(path),
+          place_(UploadOrder::folder_of(id, path)),
+          ticket_(ticket) {
+        order_.enter(place_, ticket_, false, clock_.monotonic_ns());
+        order_.completed(place_, ticket_, clock_.monotonic_ns());
+    }
+    ~DeletionImpl() override { order_.leave(place_, ticket_); }
+
+    Upload::Turn turn(std::function<void()> wake) override {
+        return order_.turn(place_, ticket_, clock_.monotonic_ns(), std::move(wake));
+    }
+    Result<void> commit() override { return tree_.delete_object(container_, path_); }
+
+  private:
+    TreeImpl& tree_;
+    UploadOrder& order_;
+    const Clock& clock_;
+    const std::string container_;
+    const Components path_;
+    const UploadOrder::Folder place_;
+    const std::uint64_t ticket_;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<Deletion>> TreeImpl::begin_delete(std::string_view container,
+                                                         const Components& path,
+                                                         std::uint64_t ticket) {
+    if (path.empty()) return Error(Errc::kNotFound, "no such object");
+    ContainerId id;
+    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+        RF_TRY(NodeRow root, container_root(r, container));
+        id = root.attributes.container;
+        return done();
+    }));
+    return std::unique_ptr<Deletion>(std::make_unique<DeletionImpl>(
+        *this, upload_order_, context_.clock, id, container, path, ticket));
+}
 
 Result<std::optional<Item>> TreeImpl::item_of(Reader& r, const catalog::EntryWithNode& entry) {
     std::optional<Item> item;

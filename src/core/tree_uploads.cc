@@ -17,12 +17,6 @@ namespace {
 constexpr std::uint32_t kFileMode = 0644, kFolderMode = 0755;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
-std::string joined(std::span<const std::string> names) {
-    std::string path;
-    for (const std::string& name : names) path.append(name).push_back('/');
-    return path;
-}
-
 Error not_a_folder(const NodeRow& row) {
     if (row.attributes.type == NodeType::kSymlink)
         return Error(Errc::kInvalid, "an upload does not go through a link");
@@ -200,7 +194,7 @@ UploadImpl::UploadImpl(TreeImpl& tree, std::shared_ptr<Node> node, NodeId root, 
       root_(root),
       path_(std::move(path)),
       options_(std::move(options)),
-      place_{node_->container, joined(folders_of_path())} {
+      place_(UploadOrder::folder_of(node_->container, path_)) {
     tree_.upload_order_.enter(place_, options_.ticket, options_.streaming,
                               tree_.context_.clock.monotonic_ns());
 }

@@ -13,6 +13,17 @@ constexpr std::int64_t kQuietNs = limits::upload_quiet_ms * kNsPerMs;
 constexpr std::int64_t kPatienceNs = limits::upload_patience_ms * kNsPerMs;
 }  // namespace
 
+std::string joined(std::span<const std::string> names) {
+    std::string path;
+    for (const std::string& name : names) path.append(name).push_back('/');
+    return path;
+}
+
+UploadOrder::Folder UploadOrder::folder_of(ContainerId container,
+                                           std::span<const std::string> path) {
+    return {container, joined(path.first(path.size() - 1))};
+}
+
 void UploadOrder::take_wakes(Line& line, std::vector<std::function<void()>>& wakes) {
     for (auto& [ticket, place] : line)
         if (place.wake) wakes.push_back(std::exchange(place.wake, nullptr));

@@ -1,7 +1,8 @@
 // Who may publish next in a folder: see upload.h for the rule. A complete upload waits for those
 // with older tickets that are complete too, and for those whose bytes were coming in a moment ago,
-// unless readers see them as they grow. The second kind of waiting is bounded: by
-// limits::upload_quiet_ms after the other's last byte, by limits::upload_patience_ms in all.
+// unless readers see them as they grow. A deletion is complete from the start. The second kind of
+// waiting is bounded: by limits::upload_quiet_ms after the other's last byte, by
+// limits::upload_patience_ms in all.
 //
 // A ticket is waited for from the moment it is drawn: its upload may be on its way to enter(). What
 // folder it is for is not known then, so that such waiting is for any, and bounded alike: by
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,9 @@
 
 namespace reelfs::core {
 
+/// "a/b/" of {"a", "b"}.
+std::string joined(std::span<const std::string> names);
+
 class UploadOrder {
   public:
     struct Folder {
@@ -30,6 +35,8 @@ class UploadOrder {
         std::string path;
         auto operator<=>(const Folder&) const = default;
     };
+    /// The folder of an object at `path`, which is not empty.
+    static Folder folder_of(ContainerId container, std::span<const std::string> path);
 
     /// Drawn; and again when its request has been read.
     void expect(std::uint64_t ticket, std::int64_t until_ns) EXCLUDES(mutex_);

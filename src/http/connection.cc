@@ -211,7 +211,7 @@ Async<void> Connection::serve() {
     exchange_.received = state_.clock.now();
     meter_ = &state_.other;
     // The connection's first request has the acceptor's ticket, in the order of the connections.
-    if (!head_.has_body()) drop_ticket();
+    if (!head_.has_body() && head_.method != "DELETE") drop_ticket();
     body_sent_ = 0;
     failed_ = false;
     body_pending_ = head_.has_body();
@@ -356,12 +356,23 @@ Async<Response> Connection::answer_container(Route route, std::string_view query
 
 Async<Response> Connection::answer_delete(Route route) {
     meter_ = &state_.delete_object;
-    Response response = error_response(500, "internal error");
+    DeleteRequest request;
+    request.route = std::move(route);
+    request.ticket = take_ticket();
     if (!start_on_pool(
-            task_, [&] { response = delete_object(state_, asker(), route); }, true))
+            task_, [&] { request.admit(state_, asker()); }, true))
         co_return error_response(503, "too many requests wait; try again");
     co_await wait_for(task_);
-    co_return response;
+    if (!request.failure) {
+        const TurnOf turn_of = [&](std::function<void()> wake) {
+            return request.deletion->turn(std::move(wake));
+        };
+        co_await wait_turn(turn_of);
+        start_on_pool(
+            task_, [&] { request.commit(); }, false);
+        co_await wait_for(task_);
+    }
+    co_return request.failure ? *std::move(request.failure) : Response{};
 }
 
 /// Whom the request comes from, and a place for it if a proxy brings it. False: there is none.

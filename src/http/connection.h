@@ -144,6 +144,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     Async<Response> answer_upload(Route route);
     Async<bool> receive_body(UploadRequest& request, std::int64_t ends_ns);
     Async<void> publish(UploadRequest& request);
+    std::uint64_t take_ticket();
+    /// Asks, with a wake function, whether it is one's turn.
+    using TurnOf = std::function<core::Upload::Turn(std::function<void()>)>;
+    Async<void> wait_turn(const TurnOf& turn_of);
     Async<bool> wait_readable(std::int64_t ends_ns);
     bool read_now();
     bool expects_continue() const;

@@ -76,9 +76,7 @@ inline Async<Response> Connection::answer_upload(Route route) {
     meter_ = &state_.put_object;
     UploadRequest request;
     request.route = std::move(route);
-    if (!ticket_) ticket_ = state_.tree.draw_ticket();
-    state_.tree.confirm_ticket(*ticket_);
-    request.ticket = *ticket_;
+    request.ticket = take_ticket();
     const std::int64_t started = now_ns();
     if (!start_on_pool(
             task_, [&] { request.admit(state_, asker()); }, true))
@@ -201,12 +199,29 @@ inline Async<void> Connection::publish(UploadRequest& request) {
     start_upload_work([&] { request.settle(); });
     co_await wait_for(task_);
     if (request.failure) co_return;
+    const TurnOf turn_of = [&](std::function<void()> wake) {
+        return request.upload->turn(std::move(wake));
+    };
+    co_await wait_turn(turn_of);
+    start_upload_work([&] { request.publish(); });
+    co_await wait_for(task_);
+}
+
+/// The number of what is about to begin: the acceptor's, or one drawn now.
+inline std::uint64_t Connection::take_ticket() {
+    if (!ticket_) ticket_ = state_.tree.draw_ticket();
+    state_.tree.confirm_ticket(*ticket_);
+    return *ticket_;
+}
+
+/// Until those that go first in the folder have gone.
+inline Async<void> Connection::wait_turn(const TurnOf& turn_of) {
     asio::basic_waitable_timer<std::chrono::steady_clock,
                                asio::wait_traits<std::chrono::steady_clock>, Executor>
         timer(loop_.io);
     while (true) {
         woken_ = false;
-        const core::Upload::Turn turn = request.upload->turn(waker());
+        const core::Upload::Turn turn = turn_of(waker());
         if (turn.now) break;
         timer.expires_after(std::chrono::milliseconds(turn.ask_again_ms));
         timer.async_wait([self = shared_from_this()](boost::system::error_code error) {
@@ -217,8 +232,6 @@ inline Async<void> Connection::publish(UploadRequest& request) {
         while (!woken_) co_await event_.wait();
         timer.cancel();
     }
-    start_upload_work([&] { request.publish(); });
-    co_await wait_for(task_);
 }
 
 inline void Connection::start_upload_work(std::function<void()> work) {

@@ -56,18 +56,26 @@ Response list_items(ServerState& state, const Asker& asker, const Route& route,
                          body.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-Response delete_object(ServerState& state, const Asker& asker, const Route& route) {
-    if (auto refused =
-            refuse_access(state, asker, Action::kDeleteObject, route.container, route.path))
-        return *std::move(refused);
+void DeleteRequest::admit(ServerState& state, const Asker& asker) {
+    failure = refuse_access(state, asker, Action::kDeleteObject, route.container, route.path);
+    if (failure) return;
     if (auto container = state.tree.container(route.container); !container) {
-        if (container.error().code() == Errc::kNotFound)
-            return error_response(container_not_found(route.container));
-        return failed(container.error(), route.container);
+        failure = container.error().code() == Errc::kNotFound
+                      ? error_response(container_not_found(route.container))
+                      : failed(container.error(), route.container);
+        return;
     }
-    if (auto deleted = state.tree.delete_object(route.container, route.path); !deleted)
-        return failed(deleted.error(), asked_path(route));
-    return Response{};
+    auto begun = state.tree.begin_delete(route.container, route.path, ticket);
+    if (begun)
+        deletion = *std::move(begun);
+    else
+        failure = failed(begun.error(), asked_path(route));
+}
+
+void DeleteRequest::commit() {
+    if (auto deleted = deletion->commit(); !deleted)
+        failure = failed(deleted.error(), asked_path(route));
+    deletion.reset();
 }
 
 }  // namespace reelfs::http

@@ -383,6 +383,37 @@ TEST_F(UploadTest, CompleteUploadsOfAFolderPublishInTheOrderOfTheirTickets) {
     EXPECT_TRUE(list->turn(wake).now);
 }
 
+TEST_F(UploadTest, ADeletionWaitsForTheListThatWasSentBeforeIt) {
+    put({"live", "1.ts"}, rig_.noise(10));
+    auto list = begin({"live", "i.m3u8"});
+    must(list->append(rig_.noise(10)));
+    auto deletion = must(tree().begin_delete("c", {"live", "1.ts"}, tree().draw_ticket()));
+    auto later = begin({"live", "1.ts"});
+    auto elsewhere = must(tree().begin_delete("c", {"other", "1.ts"}, tree().draw_ticket()));
+    int woken = 0;
+    const auto wake = [&] { ++woken; };
+    EXPECT_TRUE(elsewhere->turn(wake).now);
+    elsewhere.reset();
+    list->complete();
+    later->complete();
+    rig_.clock().advance_ms(60'000);
+    EXPECT_FALSE(deletion->turn(wake).now) << "the list without the segment is not there yet";
+    must(list->make_durable());
+    must(list->publish(hash_));
+    EXPECT_EQ(woken, 1);
+    EXPECT_TRUE(deletion->turn(wake).now);
+    EXPECT_FALSE(later->turn(wake).now) << "what was sent after the deletion outlives it";
+    must(deletion->commit());
+    deletion.reset();
+    EXPECT_EQ(woken, 2);
+    EXPECT_TRUE(later->turn(wake).now);
+    must(later->make_durable());
+    must(later->publish(hash_));
+    EXPECT_TRUE(get({"live", "1.ts"}).ok());
+    EXPECT_EQ(tree().begin_delete("none", {"x"}, tree().draw_ticket()).error().code(),
+              Errc::kNotFound);
+}
+
 TEST_F(UploadTest, ATicketIsWaitedForBeforeItsUploadBegins) {
     const auto connection = tree().draw_ticket(), request = tree().draw_ticket();
     tree().confirm_ticket(request);

@@ -412,6 +412,10 @@ class FakeTree final : public core::Tree {
     Result<void> delete_object(std::string_view, const Components&) override {
         return Error(Errc::kUnsupported, "not of this door");
     }
+    Result<std::unique_ptr<core::Deletion>> begin_delete(std::string_view, const Components&,
+                                                         std::uint64_t) override {
+        return Error(Errc::kUnsupported, "not of this door");
+    }
     Result<core::ItemPage> list_items(std::string_view, const Components&, std::string_view,
                                       std::size_t) override {
         return Error(Errc::kUnsupported, "not of this door");

@@ -283,6 +283,10 @@ class FakeTree final : public core::Tree {
         return no();
     }
     Result<void> delete_object(std::string_view, const Components&) override { return no(); }
+    Result<std::unique_ptr<core::Deletion>> begin_delete(std::string_view, const Components&,
+                                                         std::uint64_t) override {
+        return no();
+    }
     Result<core::ItemPage> list_items(std::string_view, const Components&, std::string_view,
                                       std::size_t) override {
         return no();

@@ -1,8 +1,8 @@
 """Who may change what, and what a change takes away: every call by every kind of user on files with suid, sgid and
 attributes in all spaces. What the call answers and what is left of the file must be what ext4 says.
 
-Left out, because FUSE cannot tell the daemon: chown(-1, -1), which reaches it as a request without content; fallocate by
-root without CAP_FSETID; and sgid without execution by the group, which Linux before 6.2 left to the file."""
+Left out, because FUSE cannot tell the daemon: chown(-1, -1), which reaches it as a request without content; fallocate and
+copy_file_range by root without CAP_FSETID; and sgid without execution by the group, which Linux before 6.2 left to the file."""
 
 import json
 import os
@@ -117,7 +117,8 @@ USERS = {
     "another of the group besides": ["--reuid", "99", "--regid", "99", "--groups", "5678"],
     "a stranger": ["--reuid", "99", "--regid", "99", "--clear-groups"],
 }
-UNKNOWABLE = {"root without CAP_FSETID": ("allocate", "allocate inside", "allocate beyond", "punch", "zero")}
+UNKNOWABLE = {"root without CAP_FSETID": ("allocate", "allocate inside", "allocate beyond", "punch", "zero",
+                                        "copy_file_range")}
 
 
 def calls_by(user, folder, *modes):

@@ -280,10 +280,10 @@ class Tree {
     virtual bool may_access(const AccessRequest& request, std::string_view container,
                             const Components& path) = 0;
     /// Numbers in order: of two uploads the one with the larger came later. Whoever draws one
-    /// begins an upload with it, or drops it: for a moment newer uploads wait for it. These three
-    /// never block.
+    /// begins an upload or a deletion with it, or drops it: for a moment newer ones wait for it.
+    /// These three never block.
     virtual std::uint64_t draw_ticket() = 0;
-    /// A request has been read that will begin an upload with it.
+    /// A request has been read that will begin an upload or a deletion with it.
     virtual void confirm_ticket(std::uint64_t ticket) = 0;
     virtual void drop_ticket(std::uint64_t ticket) = 0;  // harmless when it has been used
     /// Folders that are not there are made when it gets its name. kNotFound: no such container; as
@@ -294,6 +294,10 @@ class Tree {
     /// Removes a file or a link, and the folders above that uploads had made and that are empty
     /// now. Durable, and known to the other doors, when it returns. kNotFound also for a folder.
     virtual Result<void> delete_object(std::string_view container, const Components& path) = 0;
+    /// The same in its turn. kNotFound: no such container.
+    virtual Result<std::unique_ptr<Deletion>> begin_delete(std::string_view container,
+                                                           const Components& path,
+                                                           std::uint64_t ticket) = 0;
     /// Up to `max` items of a folder ("" path: the container) behind the name `after`. Fewer, also
     /// none, does not mean the end: see ItemPage::more. kNotFound: no such container; a path that
     /// is no folder has no items.

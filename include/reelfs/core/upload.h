@@ -64,4 +64,15 @@ class Upload {
     virtual Result<Uploaded> publish(Bytes sha256) = 0;
 };
 
+/// A deletion through HTTP. It has its place among the uploads of its folder: an encoder takes a
+/// segment away after it has sent a playlist without it, and that playlist may still wait for its
+/// turn. Dropped, it gives its place up. Threads: as for Upload; commit() may block on disk.
+class Deletion {
+  public:
+    virtual ~Deletion() = default;
+    virtual Upload::Turn turn(std::function<void()> wake) = 0;
+    /// Tree::delete_object().
+    virtual Result<void> commit() = 0;
+};
+
 }  // namespace reelfs::core
