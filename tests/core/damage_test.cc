@@ -228,6 +228,7 @@ TEST_F(DamageTest, AMissingPackIsAnIoErrorForWhatWasInIt) {
     auto read = object->read(0, 100, pins);
     ASSERT_FALSE(read.ok());
     EXPECT_EQ(read.error().code(), Errc::kCorrupt) << "it is not a 404";
+    object.reset();  // it may not outlive the volume
     must(rig_.tree().unlink(rig_.container(), gone));
     rig_.reopen();
     EXPECT_EQ(rig_.tree().lookup(rig_.container(), gone).error().code(), Errc::kNotFound);
