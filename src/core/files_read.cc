@@ -17,7 +17,7 @@ Result<void> Files::ensure_map(Node& node) {
         if (node.map) return done();
     }
     auto map = std::make_shared<FileMap>();
-    std::vector<PutMark> unsynced;
+    std::vector<PutMark> unrecorded;
     std::uint64_t from = 0;
     bool whole = false;
     while (!whole) {
@@ -26,10 +26,10 @@ Result<void> Files::ensure_map(Node& node) {
             for (const auto& row : rows) {
                 map->load(row.slice, row.extent);
                 from = row.slice.end();
-                if (auto mark = context_.packs.unsynced(row.extent.location);
-                    mark && std::none_of(unsynced.begin(), unsynced.end(),
+                if (auto mark = context_.packs.unrecorded(row.extent.location);
+                    mark && std::none_of(unrecorded.begin(), unrecorded.end(),
                                          [&](const PutMark& m) { return m.pack == mark->pack; }))
-                    unsynced.push_back(*mark);
+                    unrecorded.push_back(*mark);
             }
             whole = rows.size() < static_cast<std::size_t>(limits::catalog_step_rows_max);
             if (!whole) return done();
@@ -38,7 +38,7 @@ Result<void> Files::ensure_map(Node& node) {
             MutexLock lock(node.mutex);
             if (!node.map) {
                 node.load_map(map);
-                node.unsynced = unsynced;
+                node.unrecorded = unrecorded;
             }
             return done();
         }));

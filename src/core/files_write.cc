@@ -239,6 +239,7 @@ Result<void> Files::seal_and_place(Node& node, Batch& batch) {
                 RF_TRY(Packs::Put put, place(node, sealed.bytes));
                 placed.extent.location = put.location;
                 placed.mark = put.mark;
+                placed.hold = std::move(put.hold);
             }
             batch.extents.push_back(std::move(placed));
             done_bytes += length;
@@ -329,17 +330,16 @@ Result<void> Files::commit(Node& node, const std::shared_ptr<Batch>& batch) {
         if (!node.batches.empty() && node.batches.front() == batch) node.batches.pop_front();
         if (node.runs.empty() && node.batches.empty() && node.written_at == written_at)
             node.written_at.reset();
-        if (!inside)
-            for (const auto& newest : packs) {
-                const PackId pack = newest.first;
-                const std::uint64_t sequence = newest.second;
-                auto known = std::find_if(node.unsynced.begin(), node.unsynced.end(),
-                                          [&](const PutMark& mark) { return mark.pack == pack; });
-                if (known == node.unsynced.end())
-                    node.unsynced.push_back({pack, sequence});
-                else
-                    known->sequence = std::max(known->sequence, sequence);
-            }
+        for (const auto& newest : packs) {
+            const PackId pack = newest.first;
+            const std::uint64_t sequence = newest.second;
+            auto known = std::find_if(node.unrecorded.begin(), node.unrecorded.end(),
+                                      [&](const PutMark& mark) { return mark.pack == pack; });
+            if (known == node.unrecorded.end())
+                node.unrecorded.push_back({pack, sequence});
+            else
+                known->sequence = std::max(known->sequence, sequence);
+        }
         context_.budget.give_back(batch->dirty_bytes);
         context_.quotas.give_back(node.container, batch->reserved);
     };
@@ -406,7 +406,7 @@ bool has_bytes_in(const FileMap& map, const PackId& pack) {
 
 Result<void> Files::check_not_lost(const std::shared_ptr<Node>& node) {
     MutexLock lock(node->mutex);
-    for (const PutMark& mark : node->unsynced) {
+    for (const PutMark& mark : node->unrecorded) {
         const auto lost = context_.packs.lost(mark);
         if (!lost || !has_bytes_in(*node->map, mark.pack)) continue;
         if (!node->failed) node->failed = *lost;
@@ -444,7 +444,7 @@ Result<void> Files::sync_content(const std::shared_ptr<Node>& node) {
     std::vector<PutMark> marks;
     {
         MutexLock lock(node->mutex);
-        marks = node->unsynced;
+        marks = node->unrecorded;
     }
     for (const PutMark& mark : marks) {
         if (auto synced = context_.packs.sync(mark); !synced) {
@@ -454,8 +454,9 @@ Result<void> Files::sync_content(const std::shared_ptr<Node>& node) {
             return synced;
         }
     }
+    RF_CHECK(context_.packs.record_ends(marks));
     MutexLock lock(node->mutex);
-    std::erase_if(node->unsynced, [&](const PutMark& left) {
+    std::erase_if(node->unrecorded, [&](const PutMark& left) {
         return std::any_of(marks.begin(), marks.end(), [&](const PutMark& mark) {
             return mark.pack == left.pack && mark.sequence >= left.sequence;
         });

@@ -48,6 +48,7 @@ struct Batch {
         PlacedExtent extent;
         Buffer inline_bytes;  // when the extent has no pack
         PutMark mark;         // when it has
+        Packs::Hold hold;
     };
     std::vector<Placed> extents;
     std::optional<Error> error;
@@ -129,7 +130,8 @@ class Node {
     int followers GUARDED_BY(mutex) = 0;  // readers that began while it grew
     std::list<std::shared_ptr<Watcher>> watchers GUARDED_BY(mutex);
 
-    std::vector<PutMark> unsynced GUARDED_BY(mutex);
+    /// Put, and not yet recorded as durable.
+    std::vector<PutMark> unrecorded GUARDED_BY(mutex);
     std::optional<PackId> own_pack GUARDED_BY(mutex);
     std::uint64_t placed_bytes GUARDED_BY(mutex) = 0;  // since it was opened for writing
 

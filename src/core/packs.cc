@@ -65,7 +65,13 @@ Result<Packs::Put> Packs::put(const PackId& pack, std::span<const Bytes> pieces)
     }
     state.bytes += location->length;
     unsynced_bytes_ += location->length;
-    return Put{*location, {pack, ++state.put_sequence}};
+    ++state.holds;
+    return Put{*location, {pack, ++state.put_sequence}, Hold(*this, pack)};
+}
+
+void Packs::release(const PackId& pack) {
+    MutexLock lock(mutex_);
+    --states_.at(pack).holds;
 }
 
 void Packs::finish(const PackId& pack) {
@@ -126,6 +132,15 @@ std::optional<PutMark> Packs::unsynced(const Location& location) const {
     return PutMark{*location.pack, state.put_sequence};
 }
 
+std::optional<PutMark> Packs::unrecorded(const Location& location) const {
+    if (!location.pack) return std::nullopt;
+    MutexLock lock(mutex_);
+    auto it = states_.find(*location.pack);
+    if (it == states_.end() || it->second.recorded_end >= location.offset + location.length)
+        return std::nullopt;
+    return PutMark{*location.pack, it->second.put_sequence};
+}
+
 bool Packs::in_use(const PackId& pack) const {
     MutexLock lock(mutex_);
     return states_.contains(pack);
@@ -162,6 +177,13 @@ Result<void> Packs::sync(const PutMark& mark) {
     return done();
 }
 
+Result<void> Packs::record_ends(std::span<const PutMark> marks) {
+    return record([&](const PackId& pack) {
+        return std::any_of(marks.begin(), marks.end(),
+                           [&](const PutMark& mark) { return mark.pack == pack; });
+    });
+}
+
 Result<void> Packs::sync_all() {
     std::vector<PutMark> pending;
     {
@@ -175,41 +197,45 @@ Result<void> Packs::sync_all() {
     for (const PutMark& mark : pending)
         if (auto synced = sync(mark); !synced && !first) first = std::move(synced).error();
 
-    struct Record {
-        PackId pack;
-        std::uint64_t durable_end;
-        bool finished;
-    };
-    std::vector<Record> records;
-    {
-        MutexLock lock(mutex_);
-        for (const auto& [pack, state] : states_) {
-            if (state.durable_end != state.recorded_end ||
-                (state.finished && !state.recorded_closed))
-                records.push_back({pack, state.durable_end, state.finished});
-        }
-    }
-    if (!records.empty()) {
-        auto recorded = catalog_.write([&](catalog::Writer& w) -> Result<void> {
-            for (const Record& record : records)
-                RF_CHECK(w.update_pack(
-                    record.pack,
-                    record.finished ? catalog::PackState::kClosed : catalog::PackState::kOpen,
-                    record.durable_end));
-            return done();
-        });
-        if (!recorded) return first ? *first : std::move(recorded).error();
-        MutexLock lock(mutex_);
-        for (const Record& record : records) {
-            State& state = states_.at(record.pack);
-            state.recorded_end = record.durable_end;
-            state.recorded_closed = record.finished;
-            if (record.finished && !state.failed && state.puts_in_flight == 0 &&
-                state.put_sequence == state.synced_sequence)
-                states_.erase(record.pack);
-        }
-    }
+    if (auto recorded = record([](const PackId&) { return true; }); !recorded && !first)
+        first = std::move(recorded).error();
+    MutexLock lock(mutex_);
+    std::erase_if(states_, [](const auto& one) {
+        const State& state = one.second;
+        return state.recorded_closed && !state.has_news() && !state.failed && state.holds == 0 &&
+               state.puts_in_flight == 0 && state.put_sequence == state.synced_sequence;
+    });
     if (first) return *first;
+    return done();
+}
+
+Result<void> Packs::record(const std::function<bool(const PackId&)>& wanted) {
+    std::vector<std::pair<PackId, State>> news;
+    const auto collect = [&] {
+        MutexLock lock(mutex_);
+        news.clear();
+        for (const auto& [pack, state] : states_)
+            if (wanted(pack) && state.has_news()) news.emplace_back(pack, state);
+        return !news.empty();
+    };
+    if (!collect()) return done();
+    // Collected again inside the transaction: of two at once the later one writes the larger end.
+    RF_CHECK(catalog_.write([&](catalog::Writer& w) -> Result<void> {
+        collect();
+        for (const auto& [pack, state] : news)
+            RF_CHECK(w.update_pack(
+                pack, state.finished ? catalog::PackState::kClosed : catalog::PackState::kOpen,
+                state.durable_end));
+        return done();
+    }));
+    MutexLock lock(mutex_);
+    for (const auto& [pack, written] : news) {
+        auto it = states_.find(pack);
+        if (it == states_.end()) continue;
+        State& state = it->second;
+        state.recorded_end = std::max(state.recorded_end, written.durable_end);
+        state.recorded_closed = state.recorded_closed || written.finished;
+    }
     return done();
 }
 

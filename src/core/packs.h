@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "reelfs/base/mutex.h"
@@ -34,10 +37,31 @@ class Packs {
     Result<PackId> shared_pack(ContainerId container) EXCLUDES(mutex_);
     /// A new pack for one stream.
     Result<PackId> own_pack(ContainerId container) EXCLUDES(mutex_);
+    /// While one is there, its pack is in use. Packs must outlive it.
+    class Hold {
+      public:
+        Hold() = default;
+        Hold(Packs& packs, const PackId& pack) : packs_(&packs), pack_(pack) {}
+        Hold(Hold&& other) noexcept
+            : packs_(std::exchange(other.packs_, nullptr)), pack_(other.pack_) {}
+        Hold& operator=(Hold&& other) noexcept {
+            std::swap(packs_, other.packs_);
+            std::swap(pack_, other.pack_);
+            return *this;
+        }
+        ~Hold() {
+            if (packs_ != nullptr) packs_->release(pack_);
+        }
+
+      private:
+        Packs* packs_ = nullptr;
+        PackId pack_;
+    };
     /// kBusy when the pack was finished meanwhile: ask for another.
     struct Put {
         Location location;
         PutMark mark;
+        Hold hold;  // until the catalog names what was put, or nobody will name it
     };
     Result<Put> put(const PackId& pack, std::span<const Bytes> pieces) EXCLUDES(mutex_);
     /// The stream has ended: no further puts.
@@ -53,13 +77,20 @@ class Packs {
     Result<void> check_nothing_lost() EXCLUDES(mutex_);
     /// For content found in the catalog: what to sync to make it durable; nothing when it is.
     std::optional<PutMark> unsynced(const Location& location) const EXCLUDES(mutex_);
+    /// The same, to have it recorded as durable as well.
+    std::optional<PutMark> unrecorded(const Location& location) const EXCLUDES(mutex_);
+    /// The durable ends of these packs into the catalog, for its next barrier: whoever promises
+    /// content records them first. After an unclean stop, what lies below and does not open has
+    /// been damaged; what lies beyond may never have been whole.
+    Result<void> record_ends(std::span<const PutMark> marks) EXCLUDES(mutex_);
     /// A barrier over all packs, and their durable ends into the catalog. Finished packs that are
     /// wholly durable are forgotten. Goes on past a failed pack (which fails its files) and returns
     /// the first error.
     Result<void> sync_all() EXCLUDES(mutex_);
     /// Bytes put since the last sync_all.
     std::uint64_t unsynced_bytes() const EXCLUDES(mutex_);
-    /// True for a pack that may still be put to or is not yet durable: it must not be removed.
+    /// True for a pack that may still be put to, is not yet durable, or has something in it that
+    /// the catalog does not name yet: it must not be removed.
     bool in_use(const PackId& pack) const EXCLUDES(mutex_);
 
   private:
@@ -71,11 +102,18 @@ class Packs {
         std::uint64_t durable_end = 0;   // nothing below can be missing
         std::uint64_t recorded_end = 0;  // in the catalog
         int puts_in_flight = 0;
+        int holds = 0;
         bool finished = false;
         bool recorded_closed = false;
         std::optional<Error> failed;
+
+        bool has_news() const {
+            return durable_end != recorded_end || (finished && !recorded_closed);
+        }
     };
+    Result<void> record(const std::function<bool(const PackId&)>& wanted) EXCLUDES(mutex_);
     Result<PackId> open(ContainerId container) EXCLUDES(mutex_);
+    void release(const PackId& pack) EXCLUDES(mutex_);
     void close_in_store(const PackId& pack) REQUIRES(mutex_);
 
     store::ExtentStore& store_;

@@ -129,7 +129,6 @@ TEST_F(DamageTest, AFlippedByteCostsNoMoreThanItsBlock) {
 TEST_F(DamageTest, AFlippedByteIsNotTakenForAnUnfinishedWriteAfterAKill) {
     put("hit", 10 * kBlock);
     put("other", 50'000);
-    must(rig_.tree().sync());
     auto killed = rig_.disk().kill();
     killed->damage(packs().at(0), extents().at(0) + 4096 + 3 * kBlock, rig_.noise(1));
     rig_.replace_disk(std::move(killed));
