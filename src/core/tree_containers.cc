@@ -41,6 +41,20 @@ Result<ContainerInfo> TreeImpl::info_of(Reader& r, const ContainerRow& row,
 
 Result<ContainerInfo> TreeImpl::create_container(const Caller& caller, std::string_view name,
                                                  const ContainerOptions& options) {
+    RF_TRY(ContainerInfo info, add_container(caller, name, options));
+    RF_CHECK(context_.catalog.sync());
+    if (auto* listener = listener_.load()) listener->flush();
+    return info;
+}
+
+Result<void> TreeImpl::delete_container(std::string_view name) {
+    RF_CHECK(remove_container(name));
+    if (auto* listener = listener_.load()) listener->flush();
+    return done();
+}
+
+Result<ContainerInfo> TreeImpl::add_container(const Caller& caller, std::string_view name,
+                                              const ContainerOptions& options) {
     RF_CHECK(context_.check_writable());
     RF_CHECK(check_container_name(name));
     if (!options.profile.empty() && options.profile != "mediastore")
@@ -149,7 +163,7 @@ Result<ContainerInfo> TreeImpl::set_quota(std::string_view name, const QuotaChan
     return this->container(name);
 }
 
-Result<void> TreeImpl::delete_container(std::string_view name) {
+Result<void> TreeImpl::remove_container(std::string_view name) {
     ContainerId deleted;
     NodeId root_id;
     RF_CHECK(transact(

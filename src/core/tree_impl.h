@@ -250,6 +250,11 @@ class TreeImpl final : public Tree {
         const std::function<void()>& published);
     /// Tells the listener; does not wait for it.
     void announce(const Folders& folders);
+    // As a mount's mkdir and rmdir of its top level: that mount is told as well, and not waited
+    // for.
+    Result<ContainerInfo> add_container(const Caller& caller, std::string_view name,
+                                        const ContainerOptions& options);
+    Result<void> remove_container(std::string_view name);
 
     struct Resolved;
     /// What has no links and no handles left is to be reaped: marks it.

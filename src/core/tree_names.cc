@@ -190,8 +190,8 @@ Result<Attributes> TreeImpl::make_directory(const Caller& caller, NodeId parent,
                                             std::string_view name, std::uint32_t mode) {
     if (parent == kRootNode) {
         RF_TRY(ContainerInfo info,
-               create_container(caller, name,
-                                {.mode = mode, .block_bytes = std::nullopt, .profile = {}}));
+               add_container(caller, name,
+                             {.mode = mode, .block_bytes = std::nullopt, .profile = {}}));
         return attributes(info.root);
     }
     return make(caller, parent, name, {NodeType::kDirectory, mode, 0}, {}, nullptr);
@@ -328,7 +328,7 @@ Result<bool> TreeImpl::is_empty(Reader& r, NodeId directory) {
 }
 
 Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
-    if (parent == kRootNode) return delete_container(name);
+    if (parent == kRootNode) return remove_container(name);
     std::optional<NodeId> removed;
     RF_CHECK(transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(NodeRow parent_row, require_directory(w, parent));

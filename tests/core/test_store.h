@@ -47,6 +47,15 @@ inline void must(Result<void> result) {
 
 namespace reelfs::test {
 
+/// Counts what a door in front of a cache is told.
+class Listener final : public core::ChangeListener {
+  public:
+    void entry_changed(NodeId, std::string_view name) override { told += std::string(name) + " "; }
+    void content_changed(NodeId) override { told += "* "; }
+    void flush() override { told += "| "; }
+    std::string told;
+};
+
 /// A disk, a store on it, and the volume opened on that store.
 class StoreRig {
   public:

@@ -92,6 +92,29 @@ TEST_F(VolumeTest, TruncateCutsAndWhatGrowsBackIsZero) {
                             [](std::byte b) { return b == std::byte{0}; }));
 }
 
+TEST_F(VolumeTest, AContainerIsToldToTheMountWhichIsWaitedForOnlyByOthers) {
+    StoreRig rig(random_);
+    test::Listener listener;
+    rig.tree().set_change_listener(&listener);
+    rig.container("live");
+    must(rig.tree().delete_container("live"));
+    EXPECT_EQ(listener.told, "live | live | ");
+    listener.told.clear();
+    must(rig.tree().make_directory({}, kRootNode, "vod", 0755));
+    must(rig.tree().remove_directory(kRootNode, "vod"));
+    EXPECT_EQ(listener.told, "vod vod ") << "the kernel holds the folder locked meanwhile";
+    rig.tree().set_change_listener(nullptr);
+}
+
+TEST_F(VolumeTest, AContainerSurvivesEveryPowerCut) {
+    for (Crash choice : test::kEveryCrash) {
+        StoreRig rig(random_);
+        rig.container("live");
+        rig.crash(choice);
+        EXPECT_TRUE(rig.tree().container("live").ok());
+    }
+}
+
 TEST_F(VolumeTest, CloseSurvivesAKill) {
     StoreRig rig(random_);
     const NodeId c = rig.container();
