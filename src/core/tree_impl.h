@@ -124,6 +124,7 @@ class TreeImpl final : public Tree {
                                                      std::string_view container,
                                                      const Components& path) override;
     std::uint64_t draw_ticket() override;
+    void await_ticket(std::uint64_t ticket) override;
     void confirm_ticket(std::uint64_t ticket) override;
     void drop_ticket(std::uint64_t ticket) override { upload_order_.drop(ticket); }
     Result<std::unique_ptr<Upload>> begin_upload(std::string_view container, const Components& path,

@@ -28,7 +28,7 @@ class DeletionImpl final : public Deletion {
           path_(path),
           place_(UploadOrder::folder_of(id, path)),
           ticket_(ticket) {
-        order_.enter(place_, ticket_, false, clock_.monotonic_ns());
+        order_.enter(place_, ticket_, false);
         order_.completed(place_, ticket_, clock_.monotonic_ns());
     }
     ~DeletionImpl() override { order_.leave(place_, ticket_); }

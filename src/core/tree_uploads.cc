@@ -34,9 +34,13 @@ std::uint64_t TreeImpl::draw_ticket() {
     do {
         ticket = std::max(now, last + 1);
     } while (!last_ticket_.compare_exchange_weak(last, ticket));
+    confirm_ticket(ticket);
+    return ticket;
+}
+
+void TreeImpl::await_ticket(std::uint64_t ticket) {
     upload_order_.expect(ticket,
                          context_.clock.monotonic_ns() + limits::upload_quiet_ms * kNsPerMs);
-    return ticket;
 }
 
 void TreeImpl::confirm_ticket(std::uint64_t ticket) {
@@ -195,8 +199,7 @@ UploadImpl::UploadImpl(TreeImpl& tree, std::shared_ptr<Node> node, NodeId root, 
       path_(std::move(path)),
       options_(std::move(options)),
       place_(UploadOrder::folder_of(node_->container, path_)) {
-    tree_.upload_order_.enter(place_, options_.ticket, options_.streaming,
-                              tree_.context_.clock.monotonic_ns());
+    tree_.upload_order_.enter(place_, options_.ticket, options_.streaming);
 }
 
 UploadImpl::~UploadImpl() {
@@ -208,12 +211,18 @@ UploadImpl::~UploadImpl() {
 
 Result<void> UploadImpl::append(Bytes bytes) {
     if (bytes.empty()) return done();
-    tree_.upload_order_.advanced(place_, options_.ticket, tree_.context_.clock.monotonic_ns());
     RF_CHECK(tree_.files_.write(node_, size_, bytes));
     size_ += bytes.size();
-    tree_.upload_order_.advanced(place_, options_.ticket, tree_.context_.clock.monotonic_ns());
     if (options_.streaming && !shown_) RF_CHECK(show());
     return done();
+}
+
+void UploadImpl::waits() {
+    tree_.upload_order_.waits(place_, options_.ticket, tree_.context_.clock.monotonic_ns());
+}
+
+void UploadImpl::goes_on() {
+    tree_.upload_order_.goes_on(place_, options_.ticket);
 }
 
 void UploadImpl::complete() {

@@ -17,6 +17,8 @@ class UploadImpl final : public Upload {
     ~UploadImpl() override;
 
     Result<void> append(Bytes bytes) override;
+    void waits() override;
+    void goes_on() override;
     void complete() override;
     Result<void> make_durable() override;
     Turn turn(std::function<void()> wake) override;

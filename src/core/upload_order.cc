@@ -44,13 +44,11 @@ void UploadOrder::drop(std::uint64_t ticket) {
     for (const auto& wake : wakes) wake();
 }
 
-void UploadOrder::enter(const Folder& folder, std::uint64_t ticket, bool streaming,
-                        std::int64_t now_ns) {
+void UploadOrder::enter(const Folder& folder, std::uint64_t ticket, bool streaming) {
     {
         MutexLock lock(mutex_);
         Place& place = lines_[folder][ticket];
         place.streaming = streaming;
-        place.advanced_ns = now_ns;
     }
     drop(ticket);
 }
@@ -72,9 +70,14 @@ void UploadOrder::leave(const Folder& folder, std::uint64_t ticket) {
     for (const auto& wake : wakes) wake();
 }
 
-void UploadOrder::advanced(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) {
+void UploadOrder::waits(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) {
     MutexLock lock(mutex_);
-    lines_[folder][ticket].advanced_ns = now_ns;
+    lines_[folder][ticket].waits_since_ns = now_ns;
+}
+
+void UploadOrder::goes_on(const Folder& folder, std::uint64_t ticket) {
+    MutexLock lock(mutex_);
+    lines_[folder][ticket].waits_since_ns = INT64_MAX;
 }
 
 void UploadOrder::completed(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) {
@@ -98,7 +101,9 @@ Upload::Turn UploadOrder::turn(const Folder& folder, std::uint64_t ticket, std::
             wait = true;
             continue;
         }
-        const std::int64_t ends = std::min(place.advanced_ns + kQuietNs, patience_ends);
+        std::int64_t ends = patience_ends;
+        if (place.waits_since_ns != INT64_MAX)
+            ends = std::min(ends, place.waits_since_ns + kQuietNs);
         if (place.streaming || now_ns >= ends) continue;
         wait = true;
         until = std::min(until, ends);

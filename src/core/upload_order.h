@@ -1,12 +1,12 @@
 // Who may publish next in a folder: see upload.h for the rule. A complete upload waits for those
-// with older tickets that are complete too, and for those whose bytes were coming in a moment ago,
-// unless readers see them as they grow. A deletion is complete from the start. The second kind of
-// waiting is bounded: by limits::upload_quiet_ms after the other's last byte, by
-// limits::upload_patience_ms in all.
+// with older tickets that are complete too, and for those that are not and have work to do, unless
+// readers see them as they grow. A deletion is complete from the start. The second kind of waiting
+// is bounded: by limits::upload_quiet_ms once the other waits for its peer, by
+// limits::upload_patience_ms in all. What counts is whom the other waits for, not when we last got
+// to it: on a busy machine bytes that are here may lie for a while.
 //
 // A ticket is waited for from the moment it is drawn: its upload may be on its way to enter(). What
-// folder it is for is not known then, so that such waiting is for any, and bounded alike: by
-// upload_quiet_ms while nobody has been heard with the ticket, by upload_patience_ms after that.
+// folder it is for is not known then, so that such waiting is for any, and bounded alike.
 //
 // Thread-safe. `wake` functions are called outside the lock. Times are the monotonic clock's.
 #pragma once
@@ -38,16 +38,16 @@ class UploadOrder {
     /// The folder of an object at `path`, which is not empty.
     static Folder folder_of(ContainerId container, std::span<const std::string> path);
 
-    /// Drawn; and again when its request has been read.
+    /// Drawn; and again when its request has been read, or nothing has come.
     void expect(std::uint64_t ticket, std::int64_t until_ns) EXCLUDES(mutex_);
     /// No upload comes with it, or it has entered.
     void drop(std::uint64_t ticket) EXCLUDES(mutex_);
-    void enter(const Folder& folder, std::uint64_t ticket, bool streaming, std::int64_t now_ns)
-        EXCLUDES(mutex_);
+    void enter(const Folder& folder, std::uint64_t ticket, bool streaming) EXCLUDES(mutex_);
     /// Published, or given up.
     void leave(const Folder& folder, std::uint64_t ticket) EXCLUDES(mutex_);
-    /// Bytes of it came in.
-    void advanced(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) EXCLUDES(mutex_);
+    /// It has nothing to do until its peer sends more; and the peer has.
+    void waits(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns) EXCLUDES(mutex_);
+    void goes_on(const Folder& folder, std::uint64_t ticket) EXCLUDES(mutex_);
     void completed(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns)
         EXCLUDES(mutex_);
     Upload::Turn turn(const Folder& folder, std::uint64_t ticket, std::int64_t now_ns,
@@ -57,7 +57,7 @@ class UploadOrder {
     struct Place {
         bool streaming = false;
         bool complete = false;
-        std::int64_t advanced_ns = 0;
+        std::int64_t waits_since_ns = INT64_MAX;  // for its peer
         std::int64_t completed_ns = 0;
         std::function<void()> wake;
     };

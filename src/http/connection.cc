@@ -174,6 +174,11 @@ Async<bool> Connection::read_head() {
         scanned = seen.size();
         if (scanned > 0 && phase_ == Phase::kIdle) enter(Phase::kHead, state_.limits.head_ms);
         if (stopping_) co_return false;
+        // Nothing here from the connection's first request: what came later need not wait for it.
+        if (ticket_ && scanned == 0) {
+            if (read_now()) continue;
+            state_.tree.await_ticket(*ticket_);
+        }
         const bool more = co_await read_some();
         if (!more) {
             if (expired_ && !dead_ && phase_ == Phase::kHead) {

@@ -139,8 +139,10 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
         co_await wait_for(task_);
         appending = {};
         filling = {};
+        request.upload->waits();
         const bool arrived = co_await wait_readable(ends_ns);
         if (!arrived) break;
+        request.upload->goes_on();
     }
     co_await wait_for(task_);
     body_pending_ = !body.whole();

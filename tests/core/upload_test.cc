@@ -20,15 +20,6 @@ using test::StoreRig;
 constexpr std::size_t MiB = 1 << 20;
 constexpr AnonymousPeer kHere{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
 
-/// Counts what a door in front of a cache is told.
-class Listener final : public ChangeListener {
-  public:
-    void entry_changed(NodeId, std::string_view name) override { told += std::string(name) + " "; }
-    void content_changed(NodeId) override { told += "* "; }
-    void flush() override { told += "| "; }
-    std::string told;
-};
-
 class UploadTest : public ::testing::Test {
   protected:
     UploadTest() : rig_(random_) { rig_.container(); }
@@ -368,7 +359,8 @@ TEST_F(UploadTest, CompleteUploadsOfAFolderPublishInTheOrderOfTheirTickets) {
     list->complete();
     elsewhere->complete();
     EXPECT_TRUE(elsewhere->turn(wake).now);
-    // The segment's bytes came in just now.
+    // All that came of the segment is appended, just now.
+    segment->waits();
     const auto asked = list->turn(wake);
     EXPECT_FALSE(asked.now);
     EXPECT_LE(asked.ask_again_ms, limits::upload_quiet_ms + 1);
@@ -416,6 +408,7 @@ TEST_F(UploadTest, ADeletionWaitsForTheListThatWasSentBeforeIt) {
 
 TEST_F(UploadTest, ATicketIsWaitedForBeforeItsUploadBegins) {
     const auto connection = tree().draw_ticket(), request = tree().draw_ticket();
+    tree().await_ticket(connection);
     tree().confirm_ticket(request);
     auto list = begin({"live", "i.m3u8"});
     int woken = 0;
@@ -441,12 +434,17 @@ TEST_F(UploadTest, ABodyStillOnItsWayDelaysNobodyForLong) {
     auto list = begin({"live", "i.m3u8"});
     must(streaming->append(rig_.noise(10)));
     list->complete();
+    slow->waits();
     EXPECT_FALSE(list->turn([] {}).now);
     rig_.clock().advance_ms(limits::upload_quiet_ms);
     must(streaming->append(rig_.noise(10)));
     EXPECT_TRUE(list->turn([] {}).now) << "its peer is slow, and a STREAMING one is seen anyway";
+    slow->goes_on();
+    EXPECT_FALSE(list->turn([] {}).now) << "its peer has sent more";
     for (std::int64_t ms = 0; ms < limits::upload_patience_ms; ms += limits::upload_quiet_ms / 2) {
+        slow->goes_on();
         must(slow->append(rig_.noise(10)));
+        slow->waits();
         rig_.clock().advance_ms(limits::upload_quiet_ms / 2);
     }
     must(slow->append(rig_.noise(10)));
@@ -491,7 +489,7 @@ TEST_F(UploadTest, TheHashGoesWhenTheContentChanges) {
 }
 
 TEST_F(UploadTest, OtherDoorsAreToldBeforePublishAndDeleteReturn) {
-    Listener listener;
+    test::Listener listener;
     tree().set_change_listener(&listener);
     put({"n", "m", "o"}, rig_.noise(5));
     EXPECT_EQ(listener.told, "n o | ");

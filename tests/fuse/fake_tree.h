@@ -403,6 +403,7 @@ class FakeTree final : public core::Tree {
     }
     bool grows_elsewhere(const core::OpenFile&) const override { return false; }
     std::uint64_t draw_ticket() override { return 0; }
+    void await_ticket(std::uint64_t) override {}
     void confirm_ticket(std::uint64_t) override {}
     void drop_ticket(std::uint64_t) override {}
     Result<std::unique_ptr<core::Upload>> begin_upload(std::string_view, const Components&,

@@ -281,8 +281,10 @@ class Tree {
                             const Components& path) = 0;
     /// Numbers in order: of two uploads the one with the larger came later. Whoever draws one
     /// begins an upload or a deletion with it, or drops it: for a moment newer ones wait for it.
-    /// These three never block.
+    /// These four never block.
     virtual std::uint64_t draw_ticket() = 0;
+    /// Nothing has come from whom it is for: newer uploads will not wait for long.
+    virtual void await_ticket(std::uint64_t ticket) = 0;
     /// A request has been read that will begin an upload or a deletion with it.
     virtual void confirm_ticket(std::uint64_t ticket) = 0;
     virtual void drop_ticket(std::uint64_t ticket) = 0;  // harmless when it has been used

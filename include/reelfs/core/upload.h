@@ -9,12 +9,12 @@
 //
 // Order: each upload has a ticket. An older ticket never replaces what a newer one, or anybody else
 // since, has put at its path. Within a folder complete uploads publish in the order of their
-// tickets, and a complete one lets those with older tickets go first whose bytes are still coming
-// in; one that waits for its peer delays nobody. So a playlist that was sent after a segment is
-// never published before it.
+// tickets, and a complete one lets those with older tickets go first whose bytes are here or are
+// still coming in; one that waits for its peer soon delays nobody. So a playlist that was sent
+// after a segment is never published before it.
 //
 // Threads: one caller at a time, but turn()'s `wake` comes from any. append, make_durable, publish
-// and the destructor may block on disk and for room; complete and turn never do.
+// and the destructor may block on disk and for room; the others never do.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +44,9 @@ class Upload {
     virtual ~Upload() = default;
 
     virtual Result<void> append(Bytes bytes) = 0;
+    /// All that has come is appended, and the peer is waited for; and it has sent more.
+    virtual void waits() = 0;
+    virtual void goes_on() = 0;
     /// The last byte has come.
     virtual void complete() = 0;
     /// What was appended is on the disk.

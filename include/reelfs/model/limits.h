@@ -63,8 +63,8 @@ inline constexpr std::size_t fuse_request_bytes_max = 1 * MiB;
 inline constexpr unsigned fuse_threads = 8;
 
 // Uploads
-/// Bytes of an upload that came in no longer ago than this let it publish before a newer one that
-/// is complete ...
+/// An upload that has waited for its peer no longer than this publishes before a newer one that is
+/// complete ...
 inline constexpr std::int64_t upload_quiet_ms = 50;
 /// ... which waits for such no longer than this.
 inline constexpr std::int64_t upload_patience_ms = 500;
