@@ -11,6 +11,9 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include <array>
 #include <cerrno>
@@ -111,6 +114,10 @@ Result<Fd> mount_with_libfuse(const MountOptions& options, const std::string& pa
     if (!session)
         return Error(Errc::kInvalid, "mount options: " + messages.text_or("not understood"));
     CaughtStderr caught;
+#ifdef __SANITIZE_ADDRESS__
+    // libfuse keeps a copy of the path that it frees only when it also unmounts.
+    const __lsan::ScopedDisabler not_ours;
+#endif
     const int failed = fuse_session_mount(session.get(), path.c_str());
     const std::string said = caught.text();
     if (failed != 0) {

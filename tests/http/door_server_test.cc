@@ -213,7 +213,7 @@ TEST_F(LoggedServer, AResponseThatIsCutIsAnErrorOfItsOwn) {
     auto growing = tree_.put_growing("/live/now", "x");
     RawClient peer = client();
     peer.send("GET /live/now HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    peer.receive_until("x");
+    ASSERT_TRUE(peer.receive_until("\r\n1\r\nx\r\n"));
     growing->cut();
     peer.receive_all();
     const std::vector<Json> all = lines();
