@@ -2,7 +2,10 @@
 // its work under it.
 #include "support/sim_disk.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -118,7 +121,12 @@ class SimFile final : public File {
         MutexLock lock(state_->mutex);
         if (kind == Change::Kind::kAllocate && !state_->has_room(*node_, offset, length))
             return error_at(Errc::kNoSpace, name, path_);
-        state_->change(*node_, {kind, 0, offset, length, nullptr});
+        // Extending by a hole reads the same.
+        if (kind == Change::Kind::kAllocate && state_->thin)
+            state_->change(*node_, {Change::Kind::kTruncate, 0,
+                                    std::max(node_->content.size(), offset + length), 0, nullptr});
+        else
+            state_->change(*node_, {kind, 0, offset, length, nullptr});
         return done();
     }
 
@@ -161,6 +169,11 @@ void SimDisk::add_volume(const std::string& path, std::uint64_t capacity_bytes) 
     state_->find(parts, parts.size())->volume = volume;
 }
 
+void SimDisk::set_thin() {
+    MutexLock lock(state_->mutex);
+    state_->thin = true;
+}
+
 void SimDisk::set_hook(Hook hook) {
     MutexLock lock(state_->mutex);
     state_->hook = std::make_shared<const Hook>(std::move(hook));
@@ -193,6 +206,32 @@ std::uint64_t SimDisk::calls() const {
 std::size_t SimDisk::open_files() const {
     MutexLock lock(state_->mutex);
     return state_->open_files;
+}
+
+std::vector<Pending> SimDisk::pending() const {
+    return state_->pending();
+}
+
+std::unique_ptr<SimDisk> SimDisk::crash(const Cut& cut) const {
+    return std::unique_ptr<SimDisk>(new SimDisk(state_->crashed(cut)));
+}
+
+std::uint64_t SimDisk::fingerprint(const std::string& below) const {
+    MutexLock lock(state_->mutex);
+    const auto parts = split(below);
+    std::uint64_t sum = 0;
+    const std::function<void(const Node&)> add = [&](const Node& node) {
+        const std::uint64_t own =
+            node.is_directory ? node.names.size() : node.content.fingerprint();
+        const std::array<std::uint64_t, 2> words{sum, own};
+        sum = XXH3_64bits(words.data(), sizeof words);
+        for (const auto& [name, child] : node.names) {
+            sum = XXH3_64bits_withSeed(name.data(), name.size(), sum);
+            add(*child);
+        }
+    };
+    if (const NodePtr node = state_->find(parts, parts.size())) add(*node);
+    return sum;
 }
 
 std::unique_ptr<SimDisk> SimDisk::crash(Crash choice, Random& random) const {

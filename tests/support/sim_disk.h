@@ -44,6 +44,28 @@ enum class Crash {
 inline constexpr std::array kEveryCrash{Crash::kSynced, Crash::kWritten, Crash::kSubset,
                                         Crash::kTorn,   Crash::kZeros,   Crash::kMixed};
 
+/// A change that is not durable yet.
+struct Pending {
+    std::uint64_t sequence = 0;           // rises from change to change
+    std::vector<std::uint64_t> pages{0};  // of a write to a file: those it touches
+    std::uint64_t offset = 0;             // of a write to a file, else 0
+    std::uint64_t length = 0;
+};
+
+/// What a power cut leaves, said exactly instead of by chance.
+struct Cut {
+    /// Whether a change took effect: of a write, for each of its pages; of anything else, for page
+    /// 0. What the model in the head forbids is mended: an older write to a page comes along, and a
+    /// directory's operations end at the first that is lost.
+    std::function<bool(std::uint64_t sequence, std::uint64_t page)> kept;
+    /// Files have the sizes they had at the cut, whatever data was lost; otherwise those of the
+    /// newest change kept.
+    bool sizes_ahead = false;
+    /// Of this write no more than its first `torn_bytes` took effect.
+    std::uint64_t torn = 0;  // a sequence number; 0: none
+    std::uint64_t torn_bytes = 0;
+};
+
 enum class DiskCall {
     kOpen,
     kRead,
@@ -94,6 +116,9 @@ class SimDisk final : public Disk {
     /// prepare(path), and a volume of its own for what is made beneath.
     void add_volume(const std::string& path, std::uint64_t capacity_bytes);
 
+    /// From now on, here and on disks made of this one, allocate() only extends sizes: what it
+    /// reserves takes no memory, nor room on the volume. For tests that copy disks by the thousand.
+    void set_thin();
     void set_hook(Hook hook);
     /// The n-th call of this kind from now on fails, once (n from 1). Replaces the hook.
     void fail_nth(DiskCall kind, std::uint64_t n, DiskFault fault = {});
@@ -107,6 +132,13 @@ class SimDisk final : public Disk {
 
     /// The disk as another machine would find it after a power cut now. This one is not changed.
     std::unique_ptr<SimDisk> crash(Crash choice, Random& random) const;
+    /// What a power cut now may lose, oldest first.
+    std::vector<Pending> pending() const;
+    /// The disk after exactly this cut. This one is not changed.
+    std::unique_ptr<SimDisk> crash(const Cut& cut) const;
+    /// Equal for disks with the same names and the same bytes in their files, and for no others.
+    /// Ignores what is not durable of names; of contents it sees what reads see.
+    std::uint64_t fingerprint(const std::string& below = "/") const;
     /// The disk after the process died: all that was written is there, synced or not, and may still
     /// be lost by a later crash(). This one is not changed.
     std::unique_ptr<SimDisk> kill() const;

@@ -1,5 +1,7 @@
 #include "support/sim_file.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 namespace reelfs::test {
@@ -23,8 +25,8 @@ std::uint64_t pages_end(std::uint64_t offset) {
     return (offset + kPageBytes - 1) / kPageBytes;
 }
 
-/// `journaled` changes decide size and holes; `choose(at_least, at_most)` says for a page how many
-/// changes of the log its data has seen.
+/// `journaled` changes decide size and holes; `choose(page, changes, at_least, at_most)` says for a
+/// page, and the changes that touch it, how many changes of the log its data has seen.
 template <class Choose>
 Image assemble(const Image& durable, const std::vector<Change>& log, std::size_t journaled,
                Choose choose) {
@@ -52,7 +54,7 @@ Image assemble(const Image& durable, const std::vector<Change>& log, std::size_t
         }
         if (changes.empty()) continue;
         std::sort(changes.begin(), changes.end());
-        const std::size_t seen = choose(at_least, at_most);
+        const std::size_t seen = choose(page, changes, at_least, at_most);
         for (std::size_t i : changes)
             if (i < seen) image.apply_to_page(log[i], page);
     }
@@ -77,6 +79,15 @@ Image torn_image(const Image& durable, const std::vector<Change>& log, std::uint
             image.write(change.offset, Bytes(*change.bytes).first(cut - change.offset));
     }
     return image;
+}
+
+std::uint64_t hash_of(const Page& page) {
+    std::uint64_t hash = page.hash.load();
+    if (hash == 0) {
+        hash = XXH3_64bits(page.bytes.data(), page.bytes.size());
+        page.hash.store(hash);
+    }
+    return hash;
 }
 
 }  // namespace
@@ -200,6 +211,18 @@ std::uint64_t Image::pages_missing(std::uint64_t offset, std::uint64_t length) c
     return end - first - present;
 }
 
+std::uint64_t Image::fingerprint() const {
+    static const std::uint64_t kZeros = hash_of(Page{});
+    std::uint64_t sum = size_;
+    for (const auto& [index, page] : pages_) {
+        const std::uint64_t hash = hash_of(*page);
+        if (hash == kZeros) continue;
+        const std::array<std::uint64_t, 3> words{sum, index, hash};
+        sum = XXH3_64bits(words.data(), sizeof words);
+    }
+    return sum;
+}
+
 std::byte* Image::writable(std::uint64_t index) {
     std::shared_ptr<Page>& page = pages_[index];
     if (!page) {
@@ -209,6 +232,7 @@ std::byte* Image::writable(std::uint64_t index) {
         own->bytes = page->bytes;
         page = std::move(own);
     }
+    page->hash.store(0);
     return page->bytes.data();
 }
 
@@ -242,16 +266,19 @@ Image image_after_crash(const Image& durable, const std::vector<Change>& log, Cr
         }
         case Crash::kSubset: {
             const std::size_t journaled = below(random, log.size() + 1);
-            return assemble(durable, log, journaled,
-                            [&](std::size_t at_least, std::size_t at_most) {
-                                return at_least + below(random, at_most - at_least + 1);
-                            });
+            return assemble(
+                durable, log, journaled,
+                [&](std::uint64_t, const auto&, std::size_t at_least, std::size_t at_most) {
+                    return at_least + below(random, at_most - at_least + 1);
+                });
         }
         case Crash::kTorn:
             return torn_image(durable, log, moment, random);
         case Crash::kZeros:
             return assemble(durable, log, log.size(),
-                            [](std::size_t at_least, std::size_t) { return at_least; });
+                            [](std::uint64_t, const auto&, std::size_t at_least, std::size_t) {
+                                return at_least;
+                            });
         case Crash::kMixed: {
             const Crash own = kEveryCrash[below(random, kEveryCrash.size() - 1)];
             const std::uint64_t cut =
@@ -260,6 +287,43 @@ Image image_after_crash(const Image& durable, const std::vector<Change>& log, Cr
         }
     }
     return durable;
+}
+
+Image image_after_cut(const Image& durable, const std::vector<Change>& log, const Cut& cut) {
+    const auto first_page = [](const Change& change) {
+        return change.kind == Change::Kind::kWrite ? change.offset / kPageBytes : 0;
+    };
+    std::vector<Change> left = log;  // a torn write is as long as it got
+    std::size_t journaled = 0;
+    for (std::size_t i = 0; i < left.size(); ++i) {
+        Change& change = left[i];
+        if (change.kind == Change::Kind::kWrite && change.sequence == cut.torn)
+            change.bytes = std::make_shared<const std::vector<std::byte>>(
+                change.bytes->begin(),
+                change.bytes->begin() + static_cast<std::ptrdiff_t>(cut.torn_bytes)),
+            change.length = cut.torn_bytes;
+        const std::uint64_t end =
+            change.kind == Change::Kind::kWrite ? pages_end(change.offset + change.length) : 1;
+        for (std::uint64_t page = first_page(change); page < end; ++page)
+            if (cut.kept(change.sequence, page)) journaled = i + 1;
+    }
+    if (cut.sizes_ahead) journaled = left.size();
+    Image image = assemble(
+        durable, left, journaled,
+        [&](std::uint64_t page, const std::vector<std::size_t>& changes, std::size_t at_least,
+            std::size_t at_most) {
+            std::size_t seen = at_least;
+            for (std::size_t i : changes)
+                if (left[i].kind == Change::Kind::kWrite && cut.kept(left[i].sequence, page))
+                    seen = std::max(seen, i + 1);
+            return std::min(seen, at_most);
+        });
+    if (cut.sizes_ahead) {
+        std::uint64_t size = durable.size();
+        for (const Change& change : log) size = size_after(change, size);
+        image.set_size(size);
+    }
+    return image;
 }
 
 }  // namespace reelfs::test

@@ -20,7 +20,8 @@ inline constexpr std::uint64_t kPageBytes = 4096;
 inline constexpr std::uint64_t kSectorBytes = 512;
 
 struct Page {
-    std::atomic<bool> shared{false};  // once in two images: copied before it is written
+    std::atomic<bool> shared{false};             // once in two images: copied before it is written
+    mutable std::atomic<std::uint64_t> hash{0};  // of `bytes`; 0: not known
     std::array<std::byte, kPageBytes> bytes{};
 };
 
@@ -56,6 +57,8 @@ class Image {
     void write(std::uint64_t offset, Bytes bytes);
     /// Cuts or extends with a hole.
     void set_size(std::uint64_t size);
+    /// Equal for equal sizes and bytes; a hole is zeros.
+    std::uint64_t fingerprint() const;
     /// Pages that a write or allocation of this range would add.
     std::uint64_t pages_missing(std::uint64_t offset, std::uint64_t length) const;
 
@@ -75,5 +78,7 @@ std::uint64_t size_after(const Change& change, std::uint64_t size);
 /// number at which kTorn stops.
 Image image_after_crash(const Image& durable, const std::vector<Change>& log, Crash choice,
                         std::uint64_t moment, Random& random);
+
+Image image_after_cut(const Image& durable, const std::vector<Change>& log, const Cut& cut);
 
 }  // namespace reelfs::test

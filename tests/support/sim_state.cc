@@ -74,20 +74,19 @@ std::shared_ptr<State> State::killed() const {
         state->log.push_back(std::move(copy));
     }
     copy_volumes(copies);
+    state->thin = thin;
     state->next_node = next_node;
     state->next_device = next_device;
     state->sequence = sequence;
     return state;
 }
 
-std::shared_ptr<State> State::crashed(Crash choice, Random& random) const {
-    MutexLock lock(mutex);
-    const std::uint64_t at = moment(random);
-    const Kept kept = names_after_crash(choice, at, random);
+template <class MakeImage>
+std::shared_ptr<State> State::crashed_with(const Kept& kept, const MakeImage& image) const {
     std::map<const Node*, NodePtr> copies;
     auto make = [&](const Node& node, Node& copy) {
         if (!node.is_directory) {
-            copy.durable = image_after_crash(node.durable, node.log, choice, at, random);
+            copy.durable = image(node);
             copy.content = copy.durable;
         }
         auto names = kept.find(&node);
@@ -98,29 +97,72 @@ std::shared_ptr<State> State::crashed(Crash choice, Random& random) const {
     MutexLock fresh(state->mutex);
     state->root = copy_tree(root, copies, make);
     copy_volumes(copies);
+    state->thin = thin;
     state->next_node = next_node;
     state->next_device = next_device;
     state->sequence = sequence;
     return state;
 }
 
-/// One of the sequence numbers not yet synced, by chance.
-std::uint64_t State::moment(Random& random) const {
-    std::vector<std::uint64_t> pending;
-    std::set<const Node*> seen;
+std::shared_ptr<State> State::crashed(Crash choice, Random& random) const {
+    MutexLock lock(mutex);
+    const std::uint64_t at = moment(random);
+    return crashed_with(names_after_crash(choice, at, random), [&](const Node& node) {
+        return image_after_crash(node.durable, node.log, choice, at, random);
+    });
+}
+
+std::shared_ptr<State> State::crashed(const Cut& cut) const {
+    MutexLock lock(mutex);
+    return crashed_with(names_after_cut(cut), [&](const Node& node) {
+        return image_after_cut(node.durable, node.log, cut);
+    });
+}
+
+/// Everything that has, had or may have a name.
+std::vector<const Node*> State::reachable() const {
+    std::set<const Node*> seen{root.get()};
     std::vector<const Node*> queue{root.get()};
     auto visit = [&](const NodePtr& node) {
         if (node && seen.insert(node.get()).second) queue.push_back(node.get());
     };
-    for (const DirectoryChange& change : log) {
-        pending.push_back(change.sequence);
+    for (const DirectoryChange& change : log)
         for (const auto& edit : change.edits) visit(edit.node);
-    }
     for (std::size_t i = 0; i < queue.size(); ++i) {
-        for (const Change& change : queue[i]->log) pending.push_back(change.sequence);
         for (const auto& [name, child] : queue[i]->names) visit(child);
         for (const auto& [name, child] : queue[i]->durable_names) visit(child);
     }
+    return queue;
+}
+
+std::vector<Pending> State::pending() const {
+    MutexLock lock(mutex);
+    std::vector<Pending> pending;
+    for (const DirectoryChange& change : log) pending.push_back({.sequence = change.sequence});
+    for (const Node* node : reachable())
+        for (const Change& change : node->log) {
+            Pending one{.sequence = change.sequence};
+            if (change.kind == Change::Kind::kWrite) {
+                one.offset = change.offset;
+                one.length = change.length;
+                one.pages.clear();
+                for (std::uint64_t page = change.offset / kPageBytes;
+                     page * kPageBytes < change.offset + change.length; ++page)
+                    one.pages.push_back(page);
+            }
+            pending.push_back(std::move(one));
+        }
+    std::sort(pending.begin(), pending.end(),
+              [](const Pending& a, const Pending& b) { return a.sequence < b.sequence; });
+    return pending;
+}
+
+/// One of the sequence numbers not yet synced, by chance.
+std::uint64_t State::moment(Random& random) const {
+    std::vector<std::uint64_t> pending;
+    for (const DirectoryChange& change : log) pending.push_back(change.sequence);
+    for (const Node* node : reachable())
+        for (const Change& change : node->log) pending.push_back(change.sequence);
     std::sort(pending.begin(), pending.end());
     const auto choice = random.integer<std::uint64_t>();
     return pending.empty() ? sequence : pending[choice % pending.size()];
@@ -158,6 +200,25 @@ State::Kept State::names_after_crash(Crash choice, std::uint64_t moment, Random&
         for (const Node* directory : touched)
             if (operations[directory] > 0) --operations[directory];
         for (const auto& edit : change.edits) {
+            auto names = kept.try_emplace(edit.directory.get(), edit.directory->durable_names);
+            apply(names.first->second, edit);
+        }
+    }
+    return kept;
+}
+
+State::Kept State::names_after_cut(const Cut& cut) const {
+    Kept kept;
+    std::set<const Node*> stopped;
+    for (const DirectoryChange& change : log) {
+        bool survives = cut.kept(change.sequence, 0);
+        for (const auto& edit : change.edits)
+            survives = survives && stopped.count(edit.directory.get()) == 0;
+        for (const auto& edit : change.edits) {
+            if (!survives) {
+                stopped.insert(edit.directory.get());
+                continue;
+            }
             auto names = kept.try_emplace(edit.directory.get(), edit.directory->durable_names);
             apply(names.first->second, edit);
         }

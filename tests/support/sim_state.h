@@ -68,6 +68,7 @@ struct SimDisk::State {
     std::uint64_t next_node GUARDED_BY(mutex) = 1;
     std::uint64_t next_device GUARDED_BY(mutex) = 1;
     std::uint64_t sequence GUARDED_BY(mutex) = 0;
+    bool thin GUARDED_BY(mutex) = false;
     std::size_t open_files GUARDED_BY(mutex) = 0;
     std::array<std::uint64_t, kDiskCalls> calls_of_kind GUARDED_BY(mutex){};
     std::uint64_t calls GUARDED_BY(mutex) = 0;
@@ -167,9 +168,16 @@ struct SimDisk::State {
     /// After the process died; after a power cut.
     std::shared_ptr<State> killed() const EXCLUDES(mutex);
     std::shared_ptr<State> crashed(Crash choice, Random& random) const EXCLUDES(mutex);
+    std::shared_ptr<State> crashed(const Cut& cut) const EXCLUDES(mutex);
+    std::vector<Pending> pending() const EXCLUDES(mutex);
 
   private:
     using Kept = std::map<const Node*, Names>;
+    std::vector<const Node*> reachable() const REQUIRES(mutex);
+    template <class MakeImage>
+    std::shared_ptr<State> crashed_with(const Kept& kept, const MakeImage& image) const
+        REQUIRES(mutex);
+    Kept names_after_cut(const Cut& cut) const REQUIRES(mutex);
     std::uint64_t moment(Random& random) const REQUIRES(mutex);
     Kept names_after_crash(Crash choice, std::uint64_t moment, Random& random) const
         REQUIRES(mutex);
