@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 
-from harness import (KEEP_SIZE, PUNCH_HOLE, RENAME_EXCHANGE, ZERO_RANGE, assert_same_tree, fallocate, outcome,
-                     picture, read_file, renameat2, scaled, seeded, write_file)
+from harness import (KEEP_SIZE, PUNCH_HOLE, RENAME_EXCHANGE, RENAME_NOREPLACE, ZERO_RANGE, assert_same_tree,
+                     fallocate, outcome, picture, read_file, renameat2, scaled, seeded, write_file)
 
 
 class FilePair:
@@ -177,6 +177,13 @@ class TreePair:
             lambda: self.both("utime", lambda r, n: os.utime(f"{r}/{n}", ns=(size, size)), name),
             lambda: self.both("setxattr", lambda r, n: os.setxattr(f"{r}/{n}", "user." + name[0],
                                                                    data[:100]), other),
+            lambda: self.both("removexattr", lambda r, n: os.removexattr(f"{r}/{n}", "user." + name[0]), other),
+            lambda: self.both("listxattr", lambda r, n: sorted(
+                x for x in os.listxattr(f"{r}/{n}") if x.startswith("user.") and not x.startswith("user.reelfs.")),
+                other),
+            lambda: self.both("no-replace", lambda r, a, b: renameat2(f"{r}/{a}", f"{r}/{b}",
+                                                                      RENAME_NOREPLACE), name, other),
+            lambda: self.both("readlink", lambda r, n: os.readlink(f"{r}/{n}"), name),
             lambda: self.both("listdir", lambda r, n: sorted(os.listdir(f"{r}/{n}")), name),
             lambda: self.both("read", lambda r, n: read_file(f"{r}/{n}"), name),
         ))()
