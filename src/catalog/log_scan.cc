@@ -4,17 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 namespace reelfs::catalog {
 
 namespace {
 
-constexpr std::size_t kSlotsPerRead = 256;
+constexpr std::size_t kSlotsPerRead = 32;
 
 bool all_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(),
-                       [](std::byte byte) { return byte == std::byte{}; });
+    return bytes.empty() || (bytes[0] == std::byte{} &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 /// Generations count up by one and may wrap.

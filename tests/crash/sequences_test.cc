@@ -62,10 +62,11 @@ void print_scale(const char* what, std::uint64_t now, std::uint64_t full) {
     std::fflush(stdout);
 }
 
+constexpr CutOptions kFewCuts{.prefixes_only = true, .pages_lost_max = 0, .by_chance = 0};
+
 TEST(CrashSimulation, AfterEverySingleStep) {
     SeededRandom seeds;
-    Simulation simulation(seeds.seed(),
-                          {.prefixes_only = true, .pages_lost_max = 0, .by_chance = 0});
+    Simulation simulation(seeds.seed(), kFewCuts);
     each_sequence(simulation.initial(), 1, [&](const Sequence& one) { simulation.run(one); });
     print(simulation);
     EXPECT_GT(simulation.counts().distinct, 20u) << "or nothing was proven";
@@ -73,7 +74,8 @@ TEST(CrashSimulation, AfterEverySingleStep) {
 
 TEST(ScaledCrashSimulation, AfterEverySequenceOfTwoSteps) {
     SeededRandom seeds;
-    Simulation simulation(seeds.seed(), {});
+    Simulation simulation(seeds.seed(), full_scale() ? CutOptions{} : kFewCuts);
+    print_scale("kinds of cuts after two steps", full_scale() ? 5 : 2, 5);
     each_sequence(simulation.initial(), 1, [&](const Sequence& one) { simulation.run(one); });
     each_sequence(simulation.initial(), 2, [&](const Sequence& two) { simulation.run(two); });
     print(simulation);
@@ -85,7 +87,7 @@ TEST(ScaledCrashSimulation, AfterSequencesOfThreeSteps) {
     Simulation simulation(seeds.seed(), {});
     std::uint64_t all = 0;
     each_sequence(simulation.initial(), 3, [&](const Sequence&) { ++all; });
-    const std::uint64_t wanted = full_scale() ? all : 100;
+    const std::uint64_t wanted = full_scale() ? all : 30;
     print_scale("crash sequences of three steps", wanted, all);
     each_sequence(simulation.initial(), 3, [&](const Sequence& three) {
         if (full_scale() || seeds.below(all) < wanted) simulation.run(three);
@@ -96,7 +98,7 @@ TEST(ScaledCrashSimulation, AfterSequencesOfThreeSteps) {
 TEST(ScaledCrashSimulation, AfterLongerSequencesByChance) {
     SeededRandom seeds;
     Simulation simulation(seeds.seed(), {.every_subset_up_to = 3, .pages_lost_max = 6});
-    const std::uint64_t wanted = full_scale() ? 3'000 : 40;
+    const std::uint64_t wanted = full_scale() ? 3'000 : 10;
     print_scale("crash sequences of four to twelve steps", wanted, 3'000);
     for (std::uint64_t i = 0; i < wanted; ++i)
         simulation.run(random_sequence(seeds, simulation.initial(), 4 + seeds.below(9)));

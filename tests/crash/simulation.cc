@@ -36,7 +36,6 @@ class Simulation::Run {
             return false;
         EXPECT_TRUE(result.ok()) << text_of(step) << ": " << result.error().message();
         if (promise(states_.back(), step)) promised_ = states_.size() - 1;
-        between_.clear();
         remember_etags();
         if (is_last) take_moment("after the last step");
         return true;
@@ -86,7 +85,7 @@ class Simulation::Run {
     std::unique_ptr<core::Volume> volume_;
     NodeId folder_;
     std::vector<TreeState> states_;   // states_[i] after i steps
-    std::vector<TreeState> between_;  // of the step in flight
+    std::vector<TreeState> between_;  // inside the last step, of which none is promised
     std::size_t promised_ = 0;
 };
 

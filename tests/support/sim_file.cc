@@ -128,16 +128,18 @@ std::vector<std::uint64_t> Image::pages() const {
 std::size_t Image::read(std::uint64_t offset, MutableBytes out) const {
     if (offset >= size_) return 0;
     const std::size_t count = std::min<std::uint64_t>(out.size(), size_ - offset);
-    for (std::size_t at = 0; at < count;) {
-        const std::uint64_t position = offset + at, inside = position % kPageBytes;
-        const std::size_t n = std::min<std::uint64_t>(count - at, kPageBytes - inside);
-        auto page = pages_.find(position / kPageBytes);
-        if (page == pages_.end())
-            std::memset(out.data() + at, 0, n);
-        else
-            std::memcpy(out.data() + at, page->second->bytes.data() + inside, n);
-        at += n;
+    const std::uint64_t end = offset + count;
+    std::uint64_t at = offset;
+    for (auto page = pages_.lower_bound(offset / kPageBytes);
+         page != pages_.end() && page->first * kPageBytes < end; ++page) {
+        const std::uint64_t from = std::max(offset, page->first * kPageBytes),
+                            to = std::min(end, (page->first + 1) * kPageBytes);
+        std::memset(out.data() + (at - offset), 0, from - at);
+        std::memcpy(out.data() + (from - offset), page->second->bytes.data() + from % kPageBytes,
+                    to - from);
+        at = to;
     }
+    std::memset(out.data() + (at - offset), 0, end - at);
     return count;
 }
 
