@@ -141,18 +141,23 @@ Result<void> Maintenance::remove_empty_packs() {
         }
         return done();
     }));
+    std::vector<PackId> removed;
     for (const auto& pack : packs) {
         if (pack.live_bytes != 0 || pack.state != catalog::PackState::kClosed ||
             context_.packs.in_use(pack.pack))
             continue;
-        // The row goes last: a pack that the catalog does not know would be set aside as a
-        // stranger.
-        auto removed = context_.store.remove_pack(pack.pack);
-        if (!removed && removed.error().code() != Errc::kNotFound) return removed;
-        RF_CHECK(
-            context_.catalog.write([&](catalog::Writer& w) { return w.delete_pack(pack.pack); }));
-        context_.space.remeasure();
+        auto gone = context_.store.remove_pack(pack.pack);
+        if (!gone && gone.error().code() != Errc::kNotFound) return gone;
+        removed.push_back(pack.pack);
     }
+    if (removed.empty()) return done();
+    // The rows go last: a pack that the catalog does not know is a stranger and is set aside.
+    RF_CHECK(context_.store.sync_removals());
+    RF_CHECK(context_.catalog.write([&](catalog::Writer& w) -> Result<void> {
+        for (const PackId& pack : removed) RF_CHECK(w.delete_pack(pack));
+        return done();
+    }));
+    context_.space.remeasure();
     return done();
 }
 

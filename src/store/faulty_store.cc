@@ -49,6 +49,10 @@ class FaultyStore final : public ExtentStore {
         failed_.erase(pack);
         return done();
     }
+    Result<void> sync_removals() override {
+        RF_CHECK(plan_(StoreCall::kRemove));
+        return inner_->sync_removals();
+    }
     Result<void> set_aside(const PackId& pack) override { return inner_->set_aside(pack); }
     Result<void> settle(const PackId& pack) override {
         RF_CHECK(plan_sync(pack));

@@ -112,6 +112,7 @@ class MemoryStore final : public ExtentStore {
         if (packs_.erase(pack) == 0) return absent(pack);
         return done();
     }
+    Result<void> sync_removals() override { return done(); }
     Result<void> set_aside(const PackId& pack) override { return remove_pack(pack); }
     Result<void> settle(const PackId& pack) override {
         RF_CHECK(sync(pack));

@@ -161,6 +161,11 @@ class PackStore final : public ExtentStore {
         return take_name(pack, [&](Zone& zone) { return zone.remove(pack); });
     }
 
+    Result<void> sync_removals() override {
+        for (const auto& zone : zones_.all()) RF_CHECK(zone->sync_removals());
+        return done();
+    }
+
     Result<void> set_aside(const PackId& pack) override {
         return take_name(pack, [&](Zone& zone) { return zone.set_aside(pack); });
     }

@@ -65,7 +65,23 @@ Result<void> Zone::make_name_durable(const PackId& pack) {
 }
 
 Result<void> Zone::remove(const PackId& pack) {
-    return disk_.remove(pack_path(pack));
+    const std::uint8_t bucket = bucket_of(pack);
+    // Also when it is gone: whoever removed it may have been killed before he synced.
+    auto removed = disk_.remove(pack_path(pack));
+    if (bucket_made_[bucket]) bucket_removed_from_[bucket] = true;
+    return removed;
+}
+
+Result<void> Zone::sync_removals() {
+    for (std::size_t bucket = 0; bucket < bucket_removed_from_.size(); ++bucket) {
+        if (!bucket_removed_from_[bucket].exchange(false)) continue;
+        auto synced = disk_.sync_directory(bucket_path(static_cast<std::uint8_t>(bucket)));
+        if (!synced) {
+            bucket_removed_from_[bucket] = true;
+            return synced;
+        }
+    }
+    return done();
 }
 
 Result<void> Zone::set_aside(const PackId& pack) {

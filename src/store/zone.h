@@ -34,6 +34,8 @@ class Zone {
     /// The pack's entry in its bucket, and the bucket's in `packs`.
     Result<void> make_name_durable(const PackId& pack);
     Result<void> remove(const PackId& pack);
+    /// The removals of before, durably.
+    Result<void> sync_removals();
     /// Moves the pack out of `packs`, durably.
     Result<void> set_aside(const PackId& pack);
     Result<void> list(std::vector<PackInfo>& into);
@@ -52,6 +54,7 @@ class Zone {
     const std::string path_;
     std::array<std::atomic<bool>, 256> bucket_made_{};
     std::array<std::atomic<bool>, 256> bucket_durable_{};
+    std::array<std::atomic<bool>, 256> bucket_removed_from_{};
     std::atomic<std::int64_t> free_bytes_{0};
 };
 

@@ -27,7 +27,11 @@ class Simulation::Run {
     bool step(const Step& step, std::size_t number, bool is_last) {
         clock_.advance_ms(1'000);
         states_.push_back(after(states_.back(), step, number, clock_.now().ns));
-        if (is_last) record(step);
+        // Cloning into a name that is not there makes it first.
+        if (step.kind == Kind::kClone && states_[states_.size() - 2].names.size() == 1)
+            between_.push_back(after(states_[states_.size() - 2], {Kind::kCreate, 1 - step.name}, 0,
+                                     clock_.now().ns));
+        if (is_last) record();
         auto result = step.kind == Kind::kRestart
                           ? restart()
                           : run_step(volume_->tree(), folder_, step, number);
@@ -35,7 +39,10 @@ class Simulation::Run {
         if (!result && result.error().code() == Errc::kUnsupported && step.kind == Kind::kClone)
             return false;
         EXPECT_TRUE(result.ok()) << text_of(step) << ": " << result.error().message();
-        if (promise(states_.back(), step)) promised_ = states_.size() - 1;
+        if (promise(states_.back(), step)) {
+            promised_ = states_.size() - 1;
+            between_.clear();
+        }
         remember_etags();
         if (is_last) take_moment("after the last step");
         return true;
@@ -45,11 +52,7 @@ class Simulation::Run {
     std::map<std::string, std::uint64_t> etags;  // to the hash of the content it names
 
   private:
-    void record(const Step& step) {
-        // Cloning into a name that is not there makes it first.
-        if (step.kind == Kind::kClone && states_[states_.size() - 2].names.size() == 1)
-            between_.push_back(after(states_[states_.size() - 2], {Kind::kCreate, 1 - step.name}, 0,
-                                     clock_.now().ns));
+    void record() {
         disk_->set_hook([this](const CallInfo& call) -> std::optional<DiskFault> {
             if (call.kind == DiskCall::kSync || call.kind == DiskCall::kSyncDirectory)
                 take_moment(fmt::format("before the sync of {}, call {}", call.path, call.nth));
@@ -85,7 +88,7 @@ class Simulation::Run {
     std::unique_ptr<core::Volume> volume_;
     NodeId folder_;
     std::vector<TreeState> states_;   // states_[i] after i steps
-    std::vector<TreeState> between_;  // inside the last step, of which none is promised
+    std::vector<TreeState> between_;  // inside steps, since the last promise
     std::size_t promised_ = 0;
 };
 

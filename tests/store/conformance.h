@@ -182,6 +182,7 @@ TYPED_TEST_P(StoreConformance, ARemovedPackIsGone) {
     EXPECT_EQ(this->store().sync(pack).error().code(), Errc::kNotFound);
     EXPECT_EQ(this->store().remove_pack(pack).error().code(), Errc::kNotFound);
     EXPECT_EQ(put_bytes(this->store(), pack, pattern(1, 1)).error().code(), Errc::kBadHandle);
+    EXPECT_TRUE(this->store().sync_removals().ok());
     EXPECT_FALSE(is_listed(this->store(), pack));
     EXPECT_EQ(*read_bytes(this->store(), kept), pattern(100, 2));
 }

@@ -131,6 +131,22 @@ TEST_F(PackSync, AFailedSyncIsFinalForItsPackAndForNoOther) {
     EXPECT_EQ(store_->sync(pack).error().code(), Errc::kNotFound);
 }
 
+TEST_F(PackSync, RemovalsAreDurableOnceTheyAreSynced) {
+    const PackId pack = open();
+    const Location location = put(pack, 100, 1);
+    ASSERT_TRUE(store_->sync(pack).ok());
+    ASSERT_TRUE(store_->remove_pack(pack).ok());
+    EXPECT_TRUE(survives(location, 1)) << "or the test cannot tell";
+    disk_.fail_nth(DiskCall::kSyncDirectory, 1);
+    EXPECT_EQ(store_->sync_removals().error().code(), Errc::kIo);
+    EXPECT_TRUE(survives(location, 1));
+    ASSERT_TRUE(store_->sync_removals().ok());
+    EXPECT_FALSE(survives(location, 1));
+    const std::uint64_t syncs = disk_.calls(DiskCall::kSyncDirectory);
+    ASSERT_TRUE(store_->sync_removals().ok());
+    EXPECT_EQ(disk_.calls(DiskCall::kSyncDirectory), syncs) << "nothing was removed since";
+}
+
 TEST_F(PackSync, AFailureToSyncTheNameIsAFailedSync) {
     const PackId pack = open();
     put(pack, 100, 1);

@@ -21,10 +21,9 @@
 //     kUnsupported, and the room returns when the pack is removed.
 //  5. A pack that was open when the process stopped is never put to again (kBadHandle, as for a
 //     closed pack; open_pack makes a new one).
-//  6. remove_pack of an absent pack is kNotFound. A removal is not synced: after power loss the
-//  pack
-//     may be listed again. A pack id that list() shows but the catalog does not know is set aside,
-//     not removed (set_aside).
+//  6. remove_pack of an absent pack is kNotFound. After power loss a removed pack may be listed
+//     again, unless sync_removals() has succeeded since. A pack id that list() shows but the
+//     catalog does not know is set aside, not removed (set_aside).
 // All calls are thread-safe; puts into one pack may run at once and may finish in any order. A pack
 // may be synced after it was closed.
 #pragma once
@@ -73,6 +72,9 @@ class ExtentStore {
     virtual Result<void> close_pack(const PackId& pack) = 0;
     virtual Result<void> free(const FreedRange& range) = 0;
     virtual Result<void> remove_pack(const PackId& pack) = 0;
+    /// Removals that have returned, also with kNotFound, are durable. One sync of the disk for each
+    /// folder concerned.
+    virtual Result<void> sync_removals() = 0;
     /// Takes the pack out of list() and out of reach, keeping its bytes for a person to look at.
     virtual Result<void> set_aside(const PackId& pack) = 0;
     /// Before recovery reads a pack: sync it and drop its cached pages, so that what is read is
