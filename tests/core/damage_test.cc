@@ -20,7 +20,10 @@ const std::string kPacks = "/data/store/packs";
 
 class DamageTest : public ::testing::Test {
   protected:
-    DamageTest() : rig_(random_) {}
+    DamageTest() : rig_(random_) {
+        must(rig_.tree().create_container({}, "c",
+                                          {.mode = 0755, .block_bytes = kBlock, .profile = {}}));
+    }
 
     /// A file of its own extent, durable.
     void put(const std::string& name, std::size_t size) {

@@ -106,6 +106,15 @@ TEST_F(VolumeTest, AContainerIsToldToTheMountWhichIsWaitedForOnlyByOthers) {
     rig.tree().set_change_listener(nullptr);
 }
 
+TEST_F(VolumeTest, AContainerHasBlocksOfTheDefaultSizeUnlessAskedOtherwise) {
+    StoreRig rig(random_);
+    rig.container("usual");
+    EXPECT_EQ(must(rig.tree().container("usual")).block_bytes, 1u << limits::block_shift_default);
+    must(rig.tree().create_container({}, "own",
+                                     {.mode = 0755, .block_bytes = 65'536, .profile = {}}));
+    EXPECT_EQ(must(rig.tree().container("own")).block_bytes, 65'536u);
+}
+
 TEST_F(VolumeTest, AContainerSurvivesEveryPowerCut) {
     for (Crash choice : test::kEveryCrash) {
         StoreRig rig(random_);

@@ -18,13 +18,14 @@
 #include "reelfs/core/accounts.h"
 #include "reelfs/core/tree.h"
 #include "reelfs/crypto/keyring.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::core {
 
 struct CreateOptions {
-    std::string directory;              // absolute; made if absent; must be empty otherwise
-    std::vector<std::string> zones;     // further directories, absolute
-    std::uint32_t block_bytes = 16384;  // default for new containers
+    std::string directory;           // absolute; made if absent; must be empty otherwise
+    std::vector<std::string> zones;  // further directories, absolute
+    std::uint32_t block_bytes = 1u << limits::block_shift_default;  // of new containers
     crypto::Unlock unlock;
     crypto::PassphraseCost passphrase_cost;
     std::uint32_t owner_uid = 0;  // of the tree's root
