@@ -668,6 +668,7 @@ def test_item_100_a_restart_changes_nothing(site):
     def seen():
         described = json.loads(site.store.cli("container", "describe", "movies", "--store", site.store.dir,
                                               "--json").stdout)
+        del described["used_bytes"]  # what earlier tests replaced is given back in the background
         headers = site.curl("-I", f"{site.dp()}/again/f.txt")[1]
         return described, {name: headers[name] for name in ("etag", "last-modified", "cache-control", "content-type",
                                                             "content-length")}
