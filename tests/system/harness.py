@@ -271,6 +271,9 @@ class Store:
             for path in (f"/run/reelfs/{self.id}.sock", f"/var/log/reelfs/{self.id}.log"):
                 if os.path.lexists(path):
                     os.unlink(path)
+        if os.path.exists(self.log):   # of a build with sanitizers
+            report = re.search(rb"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*", read_file(self.log), re.S)
+            assert not report, report[0][:6000].decode(errors="replace")
 
     # The tree
 
