@@ -42,8 +42,19 @@ Result<void> SpaceGuard::check_room(std::uint64_t bytes) {
     return done();
 }
 
+Result<void> SpaceGuard::check_room_for_names() {
+    if (reserve_is_whole_.load(std::memory_order_relaxed)) return done();
+    MutexLock lock(mutex_);
+    refill();
+    if (reserve_is_whole_.load(std::memory_order_relaxed)) return done();
+    RF_TRY(const DiskSpace space, disk_.space(directory_));
+    if (space.free_bytes >= kHeadroom) return done();
+    return Error(Errc::kNoSpace, "the disk is full: delete something, or add room to the volume");
+}
+
 bool SpaceGuard::release_reserve() {
     MutexLock lock(mutex_);
+    reserve_is_whole_ = false;
     return release_reserve_of(disk_, directory_);
 }
 
@@ -63,17 +74,27 @@ bool SpaceGuard::release_reserve_of(Disk& disk, const std::string& directory) {
 
 void SpaceGuard::refill_reserve() {
     MutexLock lock(mutex_);
+    refill();
+}
+
+void SpaceGuard::refill() {
     auto file = disk_.open(directory_ + "/reserve", OpenMode::kCreate);
     if (!file) {
         log::warning("no reserve file: {}", file.error().message());
         return;
     }
     auto size = (*file)->size();
-    if (!size || *size >= limits::reserve_file_bytes) return;
+    if (!size) return;
+    if (*size >= limits::reserve_file_bytes) {
+        reserve_is_whole_ = true;
+        return;
+    }
     auto space = disk_.space(directory_);
     if (!space || space->free_bytes < 2 * limits::reserve_file_bytes + kHeadroom) return;
     if (auto filled = (*file)->allocate(0, limits::reserve_file_bytes); !filled)
         log::warning("the reserve file cannot be refilled: {}", filled.error().message());
+    else
+        reserve_is_whole_ = true;
 }
 
 std::uint64_t SpaceGuard::reserve_bytes() const {

@@ -3,6 +3,7 @@
 // which must work at 100 %. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -21,6 +22,9 @@ class SpaceGuard {
 
     /// kNoSpace when `bytes` more, sealed, would not leave the headroom that metadata needs.
     Result<void> check_room(std::uint64_t bytes) EXCLUDES(mutex_);
+    /// For names and attributes, which take little. kNoSpace when the reserve has been given away
+    /// and the volume of the catalog is nearly full: what is left is for deletes.
+    Result<void> check_room_for_names() EXCLUDES(mutex_);
     /// Gives the reserve file's room to the volume; true when there was any to give.
     bool release_reserve() EXCLUDES(mutex_);
     /// The same before there is a guard: while the store is being opened.
@@ -33,11 +37,14 @@ class SpaceGuard {
     void remeasure() EXCLUDES(mutex_);
 
   private:
+    void refill() REQUIRES(mutex_);
+
     Disk& disk_;
     const Clock& clock_;
     store::ExtentStore& store_;
     const content::DirtyBudget& budget_;
     const std::string directory_;
+    std::atomic<bool> reserve_is_whole_{false};
     Mutex mutex_;
     std::int64_t measured_at_ns_ GUARDED_BY(mutex_) = INT64_MIN / 2;
     std::uint64_t free_bytes_ GUARDED_BY(mutex_) = 0;

@@ -62,6 +62,7 @@ Result<void> TreeImpl::transact(Effect effect,
                                 const std::function<Result<void>(Writer&, Changed&)>& body,
                                 const std::function<void()>& published) {
     RF_CHECK(context_.check_writable());
+    if (effect == Effect::kAdds) RF_CHECK(context_.space.check_room_for_names());
     Changed changed;
     auto attempt = [&] {
         changed.clear();
