@@ -9,11 +9,6 @@ namespace reelfs::catalog {
 
 namespace {
 
-bool all_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(),
-                       [](std::byte byte) { return byte == std::byte{}; });
-}
-
 Error unexpected(std::uint64_t offset, std::size_t length) {
     return Error(Errc::kIo,
                  fmt::format("catalog log: unexpected write of {} bytes at {}", length, offset));

@@ -2,6 +2,7 @@
 #include "catalog/log_layout.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace reelfs::catalog {
 
@@ -59,6 +60,11 @@ LogChecksum frame_checksum(LogChecksum before, Bytes plain) {
     LogChecksum sum = add(before, plain.first(8));
     sum = add(sum, plain.subspan(kFrameHeaderBytes));
     return add(sum, reserved);
+}
+
+bool all_zero(Bytes bytes) {
+    return bytes.empty() || (bytes[0] == std::byte{} &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace reelfs::catalog

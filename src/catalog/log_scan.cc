@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 namespace reelfs::catalog {
@@ -12,11 +11,6 @@ namespace reelfs::catalog {
 namespace {
 
 constexpr std::size_t kSlotsPerRead = 32;
-
-bool all_zero(Bytes bytes) {
-    return bytes.empty() || (bytes[0] == std::byte{} &&
-                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 /// Generations count up by one and may wrap.
 bool newer(std::uint32_t generation, std::uint32_t than) {

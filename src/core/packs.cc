@@ -177,13 +177,6 @@ Result<void> Packs::sync(const PutMark& mark) {
     return done();
 }
 
-Result<void> Packs::record_ends(std::span<const PutMark> marks) {
-    return record([&](const PackId& pack) {
-        return std::any_of(marks.begin(), marks.end(),
-                           [&](const PutMark& mark) { return mark.pack == pack; });
-    });
-}
-
 Result<void> Packs::sync_all() {
     std::vector<PutMark> pending;
     {
@@ -197,7 +190,7 @@ Result<void> Packs::sync_all() {
     for (const PutMark& mark : pending)
         if (auto synced = sync(mark); !synced && !first) first = std::move(synced).error();
 
-    if (auto recorded = record([](const PackId&) { return true; }); !recorded && !first)
+    if (auto recorded = record_ends(std::nullopt); !recorded && !first)
         first = std::move(recorded).error();
     MutexLock lock(mutex_);
     std::erase_if(states_, [](const auto& one) {
@@ -209,13 +202,17 @@ Result<void> Packs::sync_all() {
     return done();
 }
 
-Result<void> Packs::record(const std::function<bool(const PackId&)>& wanted) {
+Result<void> Packs::record_ends(std::optional<std::span<const PutMark>> only) {
     std::vector<std::pair<PackId, State>> news;
     const auto collect = [&] {
         MutexLock lock(mutex_);
         news.clear();
-        for (const auto& [pack, state] : states_)
-            if (wanted(pack) && state.has_news()) news.emplace_back(pack, state);
+        const auto add = [&](const auto& one) {
+            if (one.second.has_news()) news.emplace_back(one.first, one.second);
+        };
+        if (!only) std::for_each(states_.begin(), states_.end(), add);
+        for (const PutMark& mark : only.value_or(std::span<const PutMark>()))
+            if (auto it = states_.find(mark.pack); it != states_.end()) add(*it);
         return !news.empty();
     };
     if (!collect()) return done();

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,10 +78,10 @@ class Packs {
     std::optional<PutMark> unsynced(const Location& location) const EXCLUDES(mutex_);
     /// The same, to have it recorded as durable as well.
     std::optional<PutMark> unrecorded(const Location& location) const EXCLUDES(mutex_);
-    /// The durable ends of these packs into the catalog, for its next barrier: whoever promises
-    /// content records them first. After an unclean stop, what lies below and does not open has
-    /// been damaged; what lies beyond may never have been whole.
-    Result<void> record_ends(std::span<const PutMark> marks) EXCLUDES(mutex_);
+    /// The durable ends of all packs or of `only` these into the catalog, for its next barrier:
+    /// whoever promises content records them first. After an unclean stop, what lies below and does
+    /// not open has been damaged; what lies beyond may never have been whole.
+    Result<void> record_ends(std::optional<std::span<const PutMark>> only) EXCLUDES(mutex_);
     /// A barrier over all packs, and their durable ends into the catalog. Finished packs that are
     /// wholly durable are forgotten. Goes on past a failed pack (which fails its files) and returns
     /// the first error.
@@ -111,7 +110,6 @@ class Packs {
             return durable_end != recorded_end || (finished && !recorded_closed);
         }
     };
-    Result<void> record(const std::function<bool(const PackId&)>& wanted) EXCLUDES(mutex_);
     Result<PackId> open(ContainerId container) EXCLUDES(mutex_);
     void release(const PackId& pack) EXCLUDES(mutex_);
     void close_in_store(const PackId& pack) REQUIRES(mutex_);

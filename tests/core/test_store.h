@@ -56,6 +56,15 @@ class Listener final : public core::ChangeListener {
     std::string told;
 };
 
+/// A store in /data/store, durable with its name.
+inline void create_test_store(SimDisk& disk, const core::Environment& environment) {
+    core::CreateOptions create;
+    create.directory = "/data/store";
+    create.unlock = test_key();
+    must(core::create_store(environment, create));
+    must(disk.sync_directory("/data"));
+}
+
 /// A disk, a store on it, and the volume opened on that store.
 class StoreRig {
   public:
@@ -64,11 +73,7 @@ class StoreRig {
                       Clock* clock = nullptr)
         : random_(random), other_clock_(clock), disk_(std::make_unique<SimDisk>(capacity_bytes)) {
         disk_->prepare("/data");
-        core::CreateOptions create;
-        create.directory = "/data/store";
-        create.unlock = test_key();
-        must(core::create_store(environment(), create));
-        must(disk_->sync_directory("/data"));
+        create_test_store(*disk_, environment());
         open();
     }
     ~StoreRig() { volume_.reset(); }

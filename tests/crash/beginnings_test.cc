@@ -33,14 +33,8 @@ TEST(Beginnings, AStoreIsThereWholeOrNotAtAll) {
     disk.set_thin();
     disk.prepare("/data");
     ManualClock clock;
-    core::CreateOptions create;
-    create.directory = "/data/store";
-    create.unlock = test_key();
     int whole = 0, none = 0;
-    const auto moments = moments_of(disk, [&] {
-        must(core::create_store({disk, random, clock}, create));
-        must(disk.sync_directory("/data"));
-    });
+    const auto moments = moments_of(disk, [&] { create_test_store(disk, {disk, random, clock}); });
     for (const auto& moment : moments)
         each_cut(*moment, kFew, random, [&](std::unique_ptr<SimDisk> image, const auto& what) {
             auto id = core::identify_store(*image, "/data/store");

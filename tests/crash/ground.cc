@@ -119,11 +119,7 @@ Ground make_ground(SeededRandom& random) {
     disk.set_thin();
     disk.prepare("/data");
     ManualClock clock;
-    core::CreateOptions create;
-    create.directory = "/data/store";
-    create.unlock = test_key();
-    must(core::create_store({disk, random, clock}, create));
-    must(disk.sync_directory("/data"));
+    create_test_store(disk, {disk, random, clock});
     auto volume = must(open_volume(disk, random, clock));
     core::Tree& tree = volume->tree();
     const NodeId folder =

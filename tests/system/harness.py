@@ -119,6 +119,18 @@ def write_file(path, data, mode="wb"):
         file.write(data)
 
 
+def write_synced(path, data):
+    """Writes and syncs; an error of write, fsync or close is raised."""
+    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
+    try:
+        done = 0
+        while done < len(data):
+            done += os.write(fd, data[done:done + 131_072])
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def generator(size, key="00112233445566778899aabbccddeeff"):
     """A shell command that prints `size` bytes, always the same, fast, and without long zeros."""
     return (f"openssl enc -aes-128-ctr -nosalt -K {key} -iv 00000000000000000000000000000000 "

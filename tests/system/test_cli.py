@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import (BIN, SOURCE, detach, is_mounted, outcome, pattern, read_file, run, said, shell, wait_until,
-                     write_file)
+                     write_file, write_synced)
 from test_at_rest import digest_of
 
 ROOT = os.geteuid() == 0
@@ -475,19 +475,19 @@ def test_full_disk_is_a_clean_error_and_not_fatal(make_store, small_disk):
     write_file(f"{folder}/before", pattern(1, 1 << 20))
     piece, failed = pattern(2, 1 << 20), None
     for number in range(400):
-        failed = outcome(write_whole, f"{folder}/fill-{number}", piece)
+        failed = outcome(write_synced, f"{folder}/fill-{number}", piece)
         if failed:
             break
     assert failed == "ENOSPC", failed
     for number in range(300):   # smaller and smaller, to the very end
-        if outcome(write_whole, f"{folder}/tiny-{number}", b"x" * 5_000) == "ENOSPC":
+        if outcome(write_synced, f"{folder}/tiny-{number}", b"x" * 5_000) == "ENOSPC":
             break
     assert read_file(f"{folder}/before") == pattern(1, 1 << 20)
     assert store.get(f"{folder}/before")[2] == pattern(1, 1 << 20)
     for number in range(0, 60):   # deleting works at 100 %
         assert outcome(os.unlink, f"{folder}/fill-{number}") is None
     store.sync()
-    wait_until(lambda: outcome(write_whole, f"{folder}/after", pattern(3, 8 << 20)) is None, 20,
+    wait_until(lambda: outcome(write_synced, f"{folder}/after", pattern(3, 8 << 20)) is None, 20,
                "writing works again without a restart")
     assert read_file(f"{folder}/after") == pattern(3, 8 << 20)
     names = sorted(os.listdir(folder))
@@ -498,18 +498,6 @@ def test_full_disk_is_a_clean_error_and_not_fatal(make_store, small_disk):
         if name.startswith("fill") and os.path.getsize(f"{folder}/{name}") == len(piece):
             assert read_file(f"{folder}/{name}") == piece
     store.umount()
-
-
-def write_whole(path, data):
-    """Writes and syncs; an error of write, fsync or close is raised."""
-    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-    try:
-        done = 0
-        while done < len(data):
-            done += os.write(fd, data[done:done + 131_072])
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def test_disk_full_of_others_files_can_still_be_mounted_and_deleted_from(make_store, small_disk):
@@ -523,10 +511,10 @@ def test_disk_full_of_others_files_can_still_be_mounted_and_deleted_from(make_st
     shell(f"cat /dev/zero > '{disk}/hog'", check=False)
     store.mount()
     assert read_file(f"{store.path}/media/f") == pattern(1, 20 << 20)
-    assert outcome(write_whole, f"{store.path}/media/g", b"x" * (30 << 20)) == "ENOSPC"
+    assert outcome(write_synced, f"{store.path}/media/g", b"x" * (30 << 20)) == "ENOSPC"
     os.unlink(f"{store.path}/media/f")
     os.unlink(f"{disk}/hog")
-    wait_until(lambda: outcome(write_whole, f"{store.path}/media/g", b"x" * 1_000_000) is None, 20, "service recovers")
+    wait_until(lambda: outcome(write_synced, f"{store.path}/media/g", b"x" * 1_000_000) is None, 20, "service recovers")
     store.umount()
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness import detach, note, outcome, pattern, read_file, run, wait_until, write_file
+from harness import detach, note, outcome, pattern, read_file, run, wait_until, write_file, write_synced
 
 MiB = 1 << 20
 
@@ -49,17 +49,6 @@ class Hog:
     def go(self):
         if os.path.exists(self.path):
             os.unlink(self.path)
-
-
-def write_synced(path, data):
-    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    try:
-        done = 0
-        while done < len(data):
-            done += os.write(fd, data[done:done + 131_072])
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Doors:
