@@ -71,6 +71,12 @@ inline constexpr std::int64_t upload_patience_ms = 500;
 /// Entries of a folder looked at for one page of items.
 inline constexpr int items_rows_max = 8'192;
 
+// Expiry
+/// Objects taken away by one transaction. Small: others wait for the catalog meanwhile.
+inline constexpr int expiry_batch_rows = 16;
+/// A folder that changed no longer ago than this is live: what is not in it may be there at once.
+inline constexpr std::int64_t live_folder_ms = 60'000;
+
 // HTTP
 inline constexpr std::size_t http_head_bytes_max = 32 * KiB;
 inline constexpr std::size_t http_target_bytes_max = 8 * KiB;
@@ -88,6 +94,14 @@ inline constexpr std::size_t http_ranges_max = 16;
 inline constexpr std::size_t http_window_bytes = 256 * KiB;
 inline constexpr std::size_t http_bytes_in_flight_max = 64 * MiB;
 inline constexpr std::int64_t follow_idle_ms = 30'000;
+/// Requests held at once until what they ask for is there; one more is answered 503.
+inline constexpr std::size_t http_held_max = 8'192;
+/// A request for a playlist is held for three target durations, at most this ...
+inline constexpr std::int64_t http_playlist_hold_ms_max = 9'000;
+/// ... and one for another object at most this, where a delivery rule says so.
+inline constexpr std::int64_t http_object_hold_ms_max = 30'000;
+/// A playlist longer than this is not read to see how far it has come.
+inline constexpr std::size_t http_playlist_bytes_max = 1 * MiB;
 inline constexpr unsigned http_network_threads = 2;
 inline constexpr unsigned http_pool_threads = 4;
 inline constexpr unsigned http_upload_threads = 4;
@@ -134,8 +148,10 @@ static_assert(dirty_bytes_default + block_cache_bytes_default + catalog_cache_by
 static_assert(extent_bytes_max % (std::size_t{1} << block_shift_max) == 0);
 static_assert(http_connections_per_client_max < http_connections_max);
 static_assert(http_target_bytes_max < http_head_bytes_max);
+static_assert(http_held_max < http_connections_max);
 static_assert(http_resumed_window_bytes <= http_window_bytes);
 static_assert(2 * http_window_bytes <= http_bytes_in_flight_max);
+static_assert(expiry_batch_rows <= catalog_step_rows_max);
 static_assert(inline_extent_bytes_max < own_pack_from_bytes);
 static_assert(wal_checkpoint_bytes < wal_checkpoint_forced_bytes);
 
