@@ -244,7 +244,10 @@ struct DocumentCommands {
     const char* help;
 };
 constexpr std::array kDocumentCommands{
-    DocumentCommands{DocumentKind::kCors, "say which web pages may call a container's objects"}};
+    DocumentCommands{DocumentKind::kCors, "say which web pages may call a container's objects"},
+    DocumentCommands{DocumentKind::kDelivery,
+                     "say with which headers objects are sent, and which requests wait"},
+    DocumentCommands{DocumentKind::kLifecycle, "say when objects expire"}};
 
 void add_document_command(CLI::App& group, Parsed& parsed, DocumentKind kind, DocumentVerb verb,
                           const char* name, const char* help) {

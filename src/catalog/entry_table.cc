@@ -16,6 +16,7 @@ EntryTable::EntryTable(Preparation& preparation)
                                      "WHERE entry.parent = ?1 AND entry.name > ?2 "
                                      "ORDER BY entry.name LIMIT ?3"),
       any_(preparation, "SELECT 1 FROM entry WHERE parent = ?1 LIMIT 1"),
+      directory_name_(preparation, "SELECT name FROM entry WHERE node = ?1 AND type = 2"),
       insert_(preparation, "INSERT INTO entry(parent, name, node, type) VALUES (?1, ?2, ?3, ?4)"),
       replace_(preparation,
                "INSERT INTO entry(parent, name, node, type) VALUES (?1, ?2, ?3, ?4) "
@@ -56,6 +57,14 @@ Result<std::vector<EntryWithNode>> EntryTable::with_nodes_after(NodeId parent,
 Result<bool> EntryTable::any(NodeId parent) {
     Query query(any_, parent);
     return query.step();
+}
+
+Result<std::optional<std::string>> EntryTable::directory_name(NodeId directory) {
+    static_assert(static_cast<int>(NodeType::kDirectory) == 2);
+    Query query(directory_name_, directory);
+    RF_TRY(bool found, query.step());
+    if (!found) return std::optional<std::string>();
+    return std::optional<std::string>(query.text(0));
 }
 
 Result<void> EntryTable::insert(NodeId parent, const EntryRow& row) {

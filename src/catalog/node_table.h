@@ -59,6 +59,7 @@ class EntryTable {
     Result<std::vector<EntryWithNode>> with_nodes_after(NodeId parent, std::string_view after,
                                                         int limit);
     Result<bool> any(NodeId parent);
+    Result<std::optional<std::string>> directory_name(NodeId directory);
     Result<void> insert(NodeId parent, const EntryRow& row);
     Result<void> replace(NodeId parent, const EntryRow& row);
     Result<void> remove(NodeId parent, std::string_view name);
@@ -68,6 +69,7 @@ class EntryTable {
     Statement after_;
     Statement with_nodes_after_;
     Statement any_;
+    Statement directory_name_;
     Statement insert_;
     Statement replace_;
     Statement remove_;

@@ -188,10 +188,30 @@ CREATE TABLE usage(
 ) STRICT;
 )sql";
 
+// What will expire.
+constexpr const char* kVersion5 = R"sql(
+-- Files that will go: by a transient rule (transient 1; node.expires is due) or, to be looked at
+-- then, by a day rule. since: from when the age counts. parent, name: where the file is. Times: ns
+-- since 1970.
+CREATE TABLE expiry(
+    node INTEGER PRIMARY KEY,
+    due INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    transient INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    name BLOB NOT NULL
+) STRICT;
+CREATE INDEX expiry_due ON expiry(due);
+
+-- The name of a directory.
+CREATE INDEX entry_directory ON entry(node) WHERE type = 2;
+)sql";
+
 constexpr SchemaStep kSteps[] = {{.version = 1, .sql = kVersion1},
                                  {.version = 2, .sql = kVersion2},
                                  {.version = 3, .sql = kVersion3},
-                                 {.version = 4, .sql = kVersion4}};
+                                 {.version = 4, .sql = kVersion4},
+                                 {.version = 5, .sql = kVersion5}};
 
 }  // namespace
 

@@ -11,7 +11,7 @@
 
 namespace reelfs::catalog {
 
-inline constexpr std::int64_t kSchemaVersion = 4;
+inline constexpr std::int64_t kSchemaVersion = 5;
 
 struct SchemaStep {
     std::int64_t version;  // after it

@@ -30,6 +30,7 @@ Session::Session(Preparation& preparation, EntryCache& known_entries, UsageBoard
       usages_(preparation),
       users_(preparation),
       tokens_(preparation),
+      expiries_(preparation),
       known_entries_(known_entries),
       known_usage_(known_usage) {}
 
@@ -124,6 +125,19 @@ Result<std::vector<UserRow>> Session::users_after(std::string_view after, int li
 }
 Result<std::vector<TokenRow>> Session::tokens_after(std::string_view after, int limit) {
     return tokens_.after(after, bounded(limit));
+}
+
+Result<std::optional<std::string>> Session::directory_name(NodeId directory) {
+    return entries_.directory_name(directory);
+}
+Result<std::optional<ExpiryRow>> Session::expiry(NodeId node) {
+    return expiries_.find(node);
+}
+Result<std::vector<ExpiryRow>> Session::expiries_due(Timestamp now, int limit) {
+    return expiries_.due(now, bounded(limit));
+}
+Result<std::optional<Timestamp>> Session::next_expiry() {
+    return expiries_.next();
 }
 
 Result<Reader::Counts> Session::counts() {
@@ -230,6 +244,7 @@ Result<void> Session::delete_node(NodeId node) {
     RF_CHECK(nodes_.remove(node));
     weigh(before, -1);
     --change_.nodes;
+    RF_CHECK(expiries_.remove(node));
     return xattrs_.remove_all(node);
 }
 Result<void> Session::insert_entry(NodeId parent, const EntryRow& row) {
@@ -325,6 +340,13 @@ Result<void> Session::insert_token(const TokenRow& row) {
 }
 Result<void> Session::delete_token(std::string_view id) {
     return tokens_.remove(id);
+}
+
+Result<void> Session::put_expiry(const ExpiryRow& row) {
+    return expiries_.put(row);
+}
+Result<void> Session::delete_expiry(NodeId node) {
+    return expiries_.remove(node);
 }
 
 }  // namespace reelfs::catalog

@@ -7,6 +7,7 @@
 #include "catalog/container_table.h"
 #include "catalog/counter_table.h"
 #include "catalog/entry_cache.h"
+#include "catalog/expiry_table.h"
 #include "catalog/extent_table.h"
 #include "catalog/node_table.h"
 #include "catalog/usage_board.h"
@@ -55,6 +56,10 @@ class Session final : public Writer {
     Result<std::optional<std::string>> setting(std::string_view name) override;
     Result<std::vector<UserRow>> users_after(std::string_view after, int limit) override;
     Result<std::vector<TokenRow>> tokens_after(std::string_view after, int limit) override;
+    Result<std::optional<std::string>> directory_name(NodeId directory) override;
+    Result<std::optional<ExpiryRow>> expiry(NodeId node) override;
+    Result<std::vector<ExpiryRow>> expiries_due(Timestamp now, int limit) override;
+    Result<std::optional<Timestamp>> next_expiry() override;
     Result<Counts> counts() override;
 
     Result<void> insert_node(const NodeRow& row) override;
@@ -89,6 +94,8 @@ class Session final : public Writer {
     Result<void> delete_user(std::string_view name) override;
     Result<void> insert_token(const TokenRow& row) override;
     Result<void> delete_token(std::string_view id) override;
+    Result<void> put_expiry(const ExpiryRow& row) override;
+    Result<void> delete_expiry(NodeId node) override;
 
     CounterTable& counters() { return counters_; }
     /// Takes the counts that close() left. Only after a clean stop; otherwise the first counts()
@@ -128,6 +135,7 @@ class Session final : public Writer {
     UsageTable usages_;
     UserTable users_;
     TokenTable tokens_;
+    ExpiryTable expiries_;
     std::optional<Counts> counts_;  // as of the last commit, when known
     Change change_;                 // by the transaction that runs
     bool in_transaction_ = false;

@@ -42,6 +42,10 @@ Result<DocumentChange> change_of(DocumentKind kind, const std::optional<std::str
     switch (kind) {
         case DocumentKind::kCors:
             return change(kind, body, &DocumentSet::cors, policy::parse_cors);
+        case DocumentKind::kDelivery:
+            return change(kind, body, &DocumentSet::delivery, policy::parse_delivery);
+        case DocumentKind::kLifecycle:
+            return change(kind, body, &DocumentSet::lifecycle, policy::parse_lifecycle);
     }
     return Error(Errc::kInvalid, "no kind of document");
 }

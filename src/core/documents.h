@@ -19,6 +19,8 @@
 #include "reelfs/catalog/catalog.h"
 #include "reelfs/model/document.h"
 #include "reelfs/policy/cors.h"
+#include "reelfs/policy/delivery.h"
+#include "reelfs/policy/lifecycle.h"
 
 namespace reelfs::core {
 
@@ -27,6 +29,8 @@ struct DocumentSet {
     std::map<DocumentKind, std::string> bodies;
     // Null where there is none.
     std::shared_ptr<const policy::CorsRules> cors;
+    std::shared_ptr<const policy::DeliveryRules> delivery;
+    std::shared_ptr<const policy::LifecycleRules> lifecycle;
 
     std::size_t bytes() const;
 };

@@ -10,7 +10,9 @@ using catalog::Writer;
 Result<Attributes> TreeImpl::attributes(NodeId id) {
     if (auto node = context_.nodes.find(id)) {
         MutexLock lock(node->mutex);
-        if (!node->deleting && visible(node->row.attributes)) return node->live();
+        // Who has it open goes on with it after it has expired, as after it was unlinked.
+        if (!node->deleting && (node->handles > 0 || visible(node->row.attributes)))
+            return node->live();
     }
     NodeRow row;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
@@ -35,6 +37,7 @@ Result<Attributes> TreeImpl::change(const Caller& caller, NodeId id,
         }
         if (caller.drops_privileges) RF_CHECK(drop_privileges(node));
         RF_CHECK(files_.truncate(node, *change.size));
+        if (*change.size == 0) RF_CHECK(restart_age(id));
     }
     const bool others = change.mode || change.uid || change.gid || change.accessed ||
                         change.modified || change.accessed_now || change.modified_now;

@@ -99,6 +99,7 @@ Result<ContainerInfo> TreeImpl::add_container(const Caller& caller, std::string_
                 "and its key stays in the keyring until the next start");
         return std::move(created).error();
     }
+    watches_.changed(kRootNode, name);
     if (auto* listener = listener_.load()) listener->entry_changed(kRootNode, name);
     return this->container(name);
 }
@@ -164,6 +165,7 @@ Result<ContainerInfo> TreeImpl::set_quota(std::string_view name, const QuotaChan
 }
 
 Result<void> TreeImpl::remove_container(std::string_view name) {
+    RF_CHECK(clear_expired_below(kRootNode, name));
     ContainerId deleted;
     NodeId root_id;
     RF_CHECK(transact(
@@ -192,6 +194,7 @@ Result<void> TreeImpl::remove_container(std::string_view name) {
             context_.quotas.set(deleted, {});
         }));
     context_.nodes.forget(root_id);
+    watches_.changed(kRootNode, name);
     // The key goes only when no power cut can bring the container back.
     RF_CHECK(context_.catalog.sync());
     RF_CHECK(context_.keys.remove_container(deleted));

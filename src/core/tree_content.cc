@@ -42,6 +42,7 @@ Result<std::shared_ptr<OpenFile>> TreeImpl::open(NodeId id, OpenFlags flags) {
     if (flags.truncate && flags.write) {
         auto truncated = flags.drops_privileges ? drop_privileges(node) : done();
         if (truncated) truncated = files_.truncate(node, 0);
+        if (truncated) truncated = restart_age(id);
         if (!truncated) {
             release(file);
             return std::move(truncated).error();
@@ -137,6 +138,7 @@ void TreeImpl::drop_handle(const std::shared_ptr<Node>& node, bool writer) {
     }
     if (ended) files_.end_writing(*node);
     wake_all(woken);
+    if (ended) watches_.settled(node->id);
     if (!orphan) return;
     if (auto reaped = reap(node->id); !reaped) {
         log::warning("a removed file's room is not back yet: {}", reaped.error().message());

@@ -71,44 +71,44 @@ Result<void> TreeImpl::list(OpenDirectory& directory, std::uint64_t offset, bool
             after = place->second;
         }
     }
+    // What has expired and is still to be removed is known by its attributes only.
+    const bool with_nodes = with_attributes || expiry_alarm_.any();
     while (true) {
         std::vector<catalog::EntryRow> plain;
         std::vector<catalog::EntryWithNode> full;
         bool ends = false;
         RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
-            if (with_attributes) {
+            if (with_nodes) {
                 RF_TRY(full, r.entries_with_nodes_after(directory.node, after, kBatch));
             } else {
                 RF_TRY(plain, r.entries_after(directory.node, after, kBatch));
             }
-            ends = (with_attributes ? full.size() : plain.size()) < kBatch;
-            const std::string last = ends              ? ""
-                                     : with_attributes ? full.back().name
-                                                       : plain.back().name;
+            ends = (with_nodes ? full.size() : plain.size()) < kBatch;
+            const std::string last = ends ? "" : with_nodes ? full.back().name : plain.back().name;
             for (const auto& shown : upload_names_.behind(directory.node, after)) {
                 if (!ends && shown.name > last) break;
                 RF_TRY(auto row, require(r, shown.node));
-                if (with_attributes)
+                if (with_nodes)
                     place(full, full_of(shown.name, row));
                 else
                     place(plain, plain_of(shown.name, row));
             }
             return done();
         }));
-        const std::size_t count = with_attributes ? full.size() : plain.size();
+        const std::size_t count = with_nodes ? full.size() : plain.size();
         for (std::size_t i = 0; i < count; ++i) {
-            const std::string& name = with_attributes ? full[i].name : plain[i].name;
+            const std::string& name = with_nodes ? full[i].name : plain[i].name;
             const std::uint64_t next = at + 1;
             if (at >= offset) {
                 Attributes attributes;
                 Listed listed{name, {}, NodeType::kFile, next, nullptr};
                 bool shown = true;
-                if (with_attributes) {
+                if (with_nodes) {
                     shown = visible(full[i].node.attributes);
-                    attributes = live(full[i].node);
+                    attributes = with_attributes ? live(full[i].node) : full[i].node.attributes;
                     listed.node = attributes.node;
                     listed.type = attributes.type;
-                    listed.attributes = &attributes;
+                    if (with_attributes) listed.attributes = &attributes;
                 } else {
                     listed.node = plain[i].node;
                     listed.type = plain[i].type;

@@ -1,4 +1,5 @@
 // Tree: documents of containers. Checked before the transaction, published in it.
+#include "core/lifecycle_walk.h"
 #include "core/tree_impl.h"
 
 namespace reelfs::core {
@@ -17,9 +18,12 @@ Result<void> TreeImpl::put_document(std::string_view container, DocumentKind kin
             RF_TRY(const auto root, container_root(w, container));
             id = root.attributes.container;
             RF_CHECK(context_.documents.check_room(id, change));
+            // Day rules mean what is there already.
+            if (kind == DocumentKind::kLifecycle) RF_CHECK(LifecycleWalk::mark(w, id));
             return w.put_document({id, std::string(name_of(kind)), std::string(body)});
         },
         [&] { context_.documents.publish(id, change); }));
+    if (kind == DocumentKind::kLifecycle) expiry_alarm_.ask_for_walk();
     return context_.catalog.sync();
 }
 

@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "core/context.h"
+#include "core/expiry_alarm.h"
 #include "core/files.h"
+#include "core/name_watches.h"
 #include "core/upload_names.h"
 #include "core/upload_order.h"
 #include "reelfs/core/tree.h"
@@ -43,7 +45,8 @@ class OpenDirectory {
 
 class TreeImpl final : public Tree {
   public:
-    TreeImpl(Context& context, Files& files) : context_(context), files_(files) {}
+    TreeImpl(Context& context, Files& files)
+        : context_(context), files_(files), expiry_alarm_(context.clock) {}
 
     Result<Attributes> lookup(NodeId parent, std::string_view name) override;
     Result<Attributes> attributes(NodeId node) override;
@@ -118,6 +121,9 @@ class TreeImpl final : public Tree {
     Result<std::shared_ptr<ObjectReader>> open_object(const AccessRequest& request,
                                                       std::string_view container,
                                                       const Components& path) override;
+    WatchedObject watch_object(const AccessRequest& request, std::string_view container,
+                               const Components& path, std::function<void()> wake) override;
+    Absence absence(std::string_view container, const Components& path) override;
     bool may_access(const AccessRequest& request, std::string_view container,
                     const Components& path) override;
     std::shared_ptr<ObjectReader> open_object_cached(const AccessRequest& request,
@@ -144,6 +150,18 @@ class TreeImpl final : public Tree {
     Result<void> reap(NodeId node);
     /// Nodes waiting for reap(), for the background thread.
     std::vector<NodeId> take_reapable();
+    /// Takes away what is due, at most so many rows of the queue, in one transaction. For the
+    /// expiry thread.
+    struct Expired {
+        bool more = false;              // due now
+        std::optional<Timestamp> next;  // otherwise
+    };
+    Result<Expired> expire_due(int rows_max);
+    /// What is due first cannot be taken away: lets the others go before it.
+    Result<void> put_off_expiry();
+    /// Tells the listener; may wait for it.
+    void tell_names(const std::vector<ExpiryAlarm::Name>& names);
+    ExpiryAlarm& expiry_alarm() { return expiry_alarm_; }
     void drop_handle(const std::shared_ptr<Node>& node, bool writer);
     /// Of an ObjectReader: never blocks; a removed file's last one leaves it to the background.
     void drop_reader(const std::shared_ptr<Node>& node, bool follower);
@@ -221,8 +239,30 @@ class TreeImpl final : public Tree {
                            Unlinked& unlinked);
     Result<ContainerInfo> info_of(catalog::Reader& r, const catalog::ContainerRow& row,
                                   std::string name) const;
+    /// Whether the name leads to an upload that grows, and has not expired.
+    Result<bool> shows_upload(catalog::Reader& r, NodeId folder, std::string_view name) const;
     /// The root of a container, or kNotFound.
     Result<catalog::NodeRow> container_root(catalog::Reader& r, std::string_view name);
+
+    // Expiry
+    /// The names of a directory and those above it, below its container.
+    Result<Components> path_of(catalog::Reader& r, NodeId directory) const;
+    /// A file gets this name now: by the rules in force it comes under an expiry, or leaves the one
+    /// it was under. The node's row is the caller's to write.
+    Result<void> bind_expiry(catalog::Writer& w, catalog::NodeRow& row, NodeId folder,
+                             std::string_view name);
+    Result<void> bind_renamed(catalog::Writer& w, catalog::NodeRow& row, NodeId folder,
+                              std::string_view name);
+    /// A file begins anew, under its name (O_TRUNC): so does its age.
+    Result<void> restart_age(NodeId node);
+    /// Takes away what has expired under this name, so that the name is free.
+    Result<void> clear_expired(catalog::Writer& w, Changed& changed, NodeId folder,
+                               std::string_view name, Unlinked& unlinked);
+    /// The same for all of the directory of this name, if it is one, up to the first that is there:
+    /// what has expired does not make it full.
+    Result<void> clear_expired_below(NodeId parent, std::string_view name);
+    Result<void> look_for_names(catalog::Writer& w, const catalog::NodeRow& row);
+    Result<bool> goes_now(catalog::Writer& w, const catalog::ExpiryRow& queued, Timestamp now);
 
     /// What ListItems tells of an entry; nothing when it is not told.
     Result<std::optional<Item>> item_of(catalog::Reader& r, const catalog::EntryWithNode& entry);
@@ -261,8 +301,15 @@ class TreeImpl final : public Tree {
     /// What has no links and no handles left is to be reaped: marks it.
     static bool becomes_orphan(Node& node) REQUIRES(node.mutex);
     void reap_later(NodeId node);
+    Delivery delivery_of(ContainerId container, const Components& path) const;
+    using WatchPtr = std::shared_ptr<NameWatches::Watch>;
+    /// `watch`, if any, is laid on every name on the way before it is looked at.
     Result<Resolved> resolve_object(const AccessRequest& request, std::string_view container,
-                                    const Components& path);
+                                    const Components& path, const WatchPtr& watch);
+    Result<std::shared_ptr<ObjectReader>> open_watched(const AccessRequest& request,
+                                                       std::string_view container,
+                                                       const Components& path,
+                                                       const WatchPtr& watch);
 
     Context& context_;
     Files& files_;
@@ -271,6 +318,8 @@ class TreeImpl final : public Tree {
     Mutex reapable_mutex_;
     std::vector<NodeId> reapable_ GUARDED_BY(reapable_mutex_);
     UploadNames upload_names_;
+    NameWatches watches_;
+    ExpiryAlarm expiry_alarm_;
     UploadOrder upload_order_;
     std::atomic<std::uint64_t> last_ticket_{0};
 };

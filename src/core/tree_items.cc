@@ -161,6 +161,7 @@ Result<void> TreeImpl::delete_object(std::string_view container, const Component
         [&] { hide_upload(folder, path.back()); });
     settle(unlinked, deleted.ok());
     if (!deleted) return deleted;
+    watches_.changed(folder, path.back());
     RF_CHECK(context_.catalog.sync());
     if (auto* listener = listener_.load()) {
         listener->entry_changed(folder, path.back());

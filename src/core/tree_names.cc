@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/lifecycle_walk.h"
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -141,8 +142,8 @@ NodeRow TreeImpl::fresh_row(const Caller& caller, NodeId id, const NodeRow& pare
 
 Result<void> TreeImpl::add_entry(Writer& w, Changed& changed, NodeRow parent, std::string_view name,
                                  const NodeRow& child) {
-    if (upload_names_.find(parent.attributes.node, name))
-        return Error(Errc::kExists, "an upload has this name");
+    RF_TRY(const bool shown, shows_upload(w, parent.attributes.node, name));
+    if (shown) return Error(Errc::kExists, "an upload has this name");
     RF_CHECK(w.insert_entry(parent.attributes.node,
                             {std::string(name), child.attributes.node, child.attributes.type}));
     parent.implicit_folder = false;  // somebody works here through the mount
@@ -170,20 +171,27 @@ Result<Attributes> TreeImpl::make(
     RF_CHECK(context_.space.check_room(0));
     RF_TRY(NodeId id, context_.node_ids.next());
     NodeRow row;
-    RF_CHECK(transact(
+    Unlinked unlinked;
+    auto made = transact(
         Effect::kAdds,
         [&](Writer& w, Changed& changed) -> Result<void> {
+            RF_CHECK(clear_expired(w, changed, parent, name, unlinked));
             RF_TRY(NodeRow parent_row, require_directory(w, parent));
             row = fresh_row(caller, id, parent_row, what.type, what.mode);
             row.attributes.device = what.device;
             row.symlink_target = symlink_target;
             if (what.type == NodeType::kSymlink) row.attributes.size = symlink_target.size();
+            RF_CHECK(bind_expiry(w, row, parent, name));
             RF_CHECK(insert_child(w, caller, parent_row, row));
             return add_entry(w, changed, parent_row, name, row);
         },
         [&] {
+            hide_upload(parent, name);  // an expired one
             if (adopted) adopted(context_.nodes.adopt(row));
-        }));
+        });
+    settle(unlinked, made.ok());
+    RF_CHECK(made);
+    watches_.changed(parent, name);
     return row.attributes;
 }
 
@@ -216,22 +224,35 @@ Result<Attributes> TreeImpl::make_symlink(const Caller& caller, NodeId parent,
 Result<Attributes> TreeImpl::link(NodeId id, NodeId parent, std::string_view name) {
     RF_CHECK(check_component(name));
     NodeRow row;
-    RF_CHECK(transact(Effect::kAdds, [&](Writer& w, Changed& changed) -> Result<void> {
-        RF_TRY(NodeRow parent_row, require_directory(w, parent));
-        RF_TRY(row, require(w, id));
-        if (row.attributes.is_directory())
-            return Error(Errc::kNotPermitted, "a directory has one name only");
-        if (row.attributes.links == 0) return Error(Errc::kNotFound, "the file has been removed");
-        if (row.attributes.container != parent_row.attributes.container)
-            return Error(Errc::kCrossDevice, "containers do not share files: their keys differ");
-        if (row.attributes.links >= limits::link_count_max)
-            return Error(Errc::kTooManyLinks, "the file has too many links");
-        ++row.attributes.links;
-        row.attributes.changed = context_.clock.now();
-        RF_CHECK(w.update_node(row));
-        changed.push_back(row);
-        return add_entry(w, changed, parent_row, name, row);
-    }));
+    Unlinked unlinked;
+    auto linked = transact(
+        Effect::kAdds,
+        [&](Writer& w, Changed& changed) -> Result<void> {
+            RF_CHECK(clear_expired(w, changed, parent, name, unlinked));
+            RF_TRY(NodeRow parent_row, require_directory(w, parent));
+            RF_TRY(row, require(w, id));
+            if (row.attributes.expires)
+                return Error(Errc::kNotPermitted,
+                             "a file under a transient rule has one name; copy it to keep it");
+            if (row.attributes.is_directory())
+                return Error(Errc::kNotPermitted, "a directory has one name only");
+            if (row.attributes.links == 0)
+                return Error(Errc::kNotFound, "the file has been removed");
+            if (row.attributes.container != parent_row.attributes.container)
+                return Error(Errc::kCrossDevice,
+                             "containers do not share files: their keys differ");
+            if (row.attributes.links >= limits::link_count_max)
+                return Error(Errc::kTooManyLinks, "the file has too many links");
+            ++row.attributes.links;
+            row.attributes.changed = context_.clock.now();
+            RF_CHECK(w.update_node(row));
+            changed.push_back(row);
+            return add_entry(w, changed, parent_row, name, row);
+        },
+        [&] { hide_upload(parent, name); });  // an expired one
+    settle(unlinked, linked.ok());
+    RF_CHECK(linked);
+    watches_.changed(parent, name);
     return live(row);
 }
 
@@ -293,6 +314,7 @@ Result<void> TreeImpl::unlink(NodeId parent, std::string_view name) {
         },
         [&] { hide_upload(parent, name); });
     settle(unlinked, result.ok());
+    if (result) watches_.changed(parent, name);
     return result;
 }
 
@@ -300,11 +322,13 @@ Result<void> TreeImpl::unlink_in(Writer& w, Changed& changed, NodeId parent, std
                                  Unlinked& unlinked) {
     RF_TRY(NodeRow parent_row, require_directory(w, parent));
     RF_TRY(auto id, w.entry(parent, name));
-    if (!id && !upload_names_.find(parent, name)) return Error(Errc::kNotFound, "no such entry");
+    RF_TRY(const bool shown, shows_upload(w, parent, name));
+    if (!id && !shown) return Error(Errc::kNotFound, "no such entry");
     NodeRow row;
     if (id) {
         RF_TRY(row, require(w, *id));
         if (row.attributes.is_directory()) return Error(Errc::kIsDirectory, "it is a directory");
+        if (!visible(row.attributes)) return Error(Errc::kNotFound, "no such entry");
         RF_CHECK(w.delete_entry(parent, name));
     }
     parent_row.attributes.modified = parent_row.attributes.changed = context_.clock.now();
@@ -322,6 +346,13 @@ void TreeImpl::hide_upload(NodeId parent, std::string_view name) {
     }
 }
 
+Result<bool> TreeImpl::shows_upload(Reader& r, NodeId folder, std::string_view name) const {
+    const auto shown = upload_names_.find(folder, name);
+    if (!shown) return false;
+    RF_TRY(const NodeRow row, require(r, *shown));
+    return visible(row.attributes);
+}
+
 Result<bool> TreeImpl::is_empty(Reader& r, NodeId directory) {
     if (upload_names_.any_in(directory)) return false;
     RF_TRY(bool full, r.has_entries(directory));
@@ -330,6 +361,7 @@ Result<bool> TreeImpl::is_empty(Reader& r, NodeId directory) {
 
 Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
     if (parent == kRootNode) return remove_container(name);
+    RF_CHECK(clear_expired_below(parent, name));
     std::optional<NodeId> removed;
     RF_CHECK(transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(NodeRow parent_row, require_directory(w, parent));
@@ -348,6 +380,7 @@ Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
         return done();
     }));
     context_.nodes.forget(*removed);
+    watches_.changed(parent, name);
     return done();
 }
 
@@ -364,9 +397,10 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
                                  std::string_view source_name, NodeId target_parent,
                                  std::string_view target_name, RenameMode mode, bool content_synced,
                                  Unlinked& unlinked) {
+    RF_CHECK(clear_expired(w, changed, target_parent, target_name, unlinked));
     RF_TRY(NodeRow from, require_directory(w, source_parent));
     RF_TRY(NodeRow to, require_directory(w, target_parent));
-    const bool target_shown = upload_names_.find(target_parent, target_name).has_value();
+    RF_TRY(const bool target_shown, shows_upload(w, target_parent, target_name));
     if (upload_names_.find(source_parent, source_name) ||
         (target_shown && mode == RenameMode::kExchange))
         return Error(Errc::kBusy, "it is being uploaded; try again when it is complete");
@@ -383,6 +417,7 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
         return done();  // two links of one file, or the same name: nothing to do, by POSIX
 
     RF_TRY(NodeRow source, require(w, *source_id));
+    if (!visible(source.attributes)) return Error(Errc::kNotFound, "no such entry");
     std::optional<NodeRow> target;
     if (target_id) {
         RF_TRY(target, require(w, *target_id));
@@ -418,6 +453,7 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
         }
         if (target->attributes.is_directory()) target->parent = source_parent;
         target->attributes.changed = now;
+        RF_CHECK(bind_renamed(w, *target, source_parent, source_name));
         RF_CHECK(w.update_node(*target));
         changed.push_back(*target);
     } else {
@@ -446,6 +482,7 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
     }
     if (source.attributes.is_directory()) source.parent = target_parent;
     source.attributes.changed = now;
+    RF_CHECK(bind_renamed(w, source, target_parent, target_name));
     RF_CHECK(w.update_node(source));
     changed.push_back(source);
     from.implicit_folder = false;
@@ -461,6 +498,23 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
     return done();
 }
 
+/// By its new name a file comes under other rules; so may everything in a folder, which is looked
+/// through for day rules.
+Result<void> TreeImpl::bind_renamed(Writer& w, NodeRow& row, NodeId folder, std::string_view name) {
+    if (!row.attributes.is_directory()) {
+        RF_CHECK(bind_expiry(w, row, folder, name));
+        // The kernel moves what it knows to the new name, with the time it was given for the old
+        // one; what it is told takes effect after the rename, whose locks it holds.
+        if (row.attributes.expires) expiry_alarm_.tell(folder, name);
+        return done();
+    }
+    const ContainerId container = row.attributes.container;
+    const auto rules = context_.documents.of(container)->lifecycle;
+    if (rules == nullptr || !policy::has_day_rules(*rules)) return done();
+    expiry_alarm_.ask_for_walk();
+    return LifecycleWalk::mark(w, container);
+}
+
 Result<void> TreeImpl::rename(NodeId source_parent, std::string_view source_name,
                               NodeId target_parent, std::string_view target_name, RenameMode mode) {
     RF_CHECK(check_component(target_name));
@@ -468,6 +522,7 @@ Result<void> TreeImpl::rename(NodeId source_parent, std::string_view source_name
         return Error(Errc::kNotPermitted, "a container keeps its name");
     if (source_parent == kRootNode || target_parent == kRootNode)
         return Error(Errc::kCrossDevice, "a container cannot be moved");
+    if (mode == RenameMode::kReplace) RF_CHECK(clear_expired_below(target_parent, target_name));
     bool content_synced = false;
     while (true) {
         Unlinked unlinked;
@@ -481,6 +536,10 @@ Result<void> TreeImpl::rename(NodeId source_parent, std::string_view source_name
             },
             [&] { hide_upload(target_parent, target_name); });
         settle(unlinked, result.ok());
+        if (result) {
+            watches_.changed(source_parent, source_name);
+            watches_.changed(target_parent, target_name);
+        }
         if (result || result.error().code() != Errc::kBusy || content_synced) return result;
         for (const auto& [parent, name] :
              {std::pair(source_parent, source_name), std::pair(target_parent, target_name)}) {

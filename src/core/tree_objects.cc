@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/tree_impl.h"
+#include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
 #include "reelfs/policy/access.h"
 #include "reelfs/policy/anonymous.h"
@@ -16,10 +17,12 @@ using catalog::Reader;
 /// is read.
 class ObjectReaderImpl final : public ObjectReader {
   public:
-    ObjectReaderImpl(TreeImpl& tree, std::shared_ptr<Node> node, ObjectHeaders headers)
+    ObjectReaderImpl(TreeImpl& tree, std::shared_ptr<Node> node, ObjectHeaders headers,
+                     Delivery delivery)
         : tree_(tree),
           node_(std::move(node)),
           headers_(std::move(headers)),
+          delivery_(std::move(delivery)),
           hold_(tree.context_.holds) {
         MutexLock lock(node_->mutex);
         attributes_ = node_->live();
@@ -39,10 +42,17 @@ class ObjectReaderImpl final : public ObjectReader {
     std::string mime_type() const override { return headers_.mime_type; }
     std::string cache_control() const override { return headers_.cache_control; }
 
+    Delivery delivery() const override { return delivery_; }
+
     State state() const override {
         if (!following_) return {attributes_.size, false, false};
         MutexLock lock(node_->mutex);
         return {node_->size, node_->growing, node_->cuts != cuts_ || node_->failed.has_value()};
+    }
+
+    bool being_written() const override {
+        MutexLock lock(node_->mutex);
+        return node_->writers > 0;
     }
 
     Result<void> read(std::uint64_t offset, std::size_t length, Pins& out) override {
@@ -113,6 +123,7 @@ class ObjectReaderImpl final : public ObjectReader {
     TreeImpl& tree_;
     const std::shared_ptr<Node> node_;
     const ObjectHeaders headers_;
+    const Delivery delivery_;
     const Holds::Hold hold_;
     Attributes attributes_;
     ETag etag_;
@@ -128,7 +139,10 @@ struct TreeImpl::Resolved {
 
 Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AccessRequest& request,
                                                     std::string_view container,
-                                                    const Components& path) {
+                                                    const Components& path, const WatchPtr& watch) {
+    const auto await = [&](NodeId folder, std::string_view name) {
+        if (watch != nullptr) watches_.add(watch, folder, name);
+    };
     const Error refused(Errc::kAccessDenied,
                         request.principal.is_anonymous()
                             ? "anonymous requests may read what everybody may, from this machine "
@@ -146,6 +160,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AccessRequest& request
     Resolved resolved;
     std::vector<Attributes> chain;
     RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+        await(kRootNode, container);
         RF_TRY(auto root_id, r.entry(kRootNode, container));
         if (!root_id) return request.principal.grant ? refused : absent;
         RF_TRY(NodeRow root, require(r, *root_id));
@@ -172,6 +187,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AccessRequest& request
                 continue;
             }
             const NodeRow& parent = parents.back();
+            await(parent.attributes.node, name);
             RF_TRY(auto id, entry(r, parent.attributes.node, name));
             // Every directory walked, also on the way to a link's target, must be searchable.
             if (by_bits && !policy::anonymous_may_search(peer, std::span(&parent.attributes, 1)))
@@ -207,6 +223,7 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AccessRequest& request
         for (const NodeRow& parent : parents) chain.push_back(parent.attributes);
         if (!at.attributes.is_file() || path.empty()) return absent;
         resolved.file = at.attributes;
+        if (watch != nullptr) watches_.add(watch, at.attributes.node);
         if (at.has_xattrs) {
             RF_TRY(auto type, r.xattr(at.attributes.node, "user.mime_type"));
             if (type) resolved.headers.mime_type = text_of(*type);
@@ -223,6 +240,34 @@ Result<TreeImpl::Resolved> TreeImpl::resolve_object(const AccessRequest& request
     return resolved;
 }
 
+Delivery TreeImpl::delivery_of(ContainerId container, const Components& path) const {
+    const auto rules = context_.documents.of(container)->delivery;
+    if (rules == nullptr) return {};
+    return policy::decide_delivery(*rules, policy::joined_path(path));
+}
+
+Absence TreeImpl::absence(std::string_view container, const Components& path) {
+    Absence absence;
+    auto looked = context_.catalog.read([&](Reader& r) -> Result<void> {
+        RF_TRY(NodeRow folder, container_root(r, container));
+        absence.delivery = delivery_of(folder.attributes.container, path);
+        for (const std::string& name : path) {
+            RF_TRY(auto id, r.entry(folder.attributes.node, name));
+            if (!id) break;
+            RF_TRY(NodeRow next, require(r, *id));
+            if (!next.attributes.is_directory()) break;
+            folder = std::move(next);
+        }
+        absence.beneath_live_folder = context_.clock.now().ns - folder.attributes.modified.ns <
+                                      limits::live_folder_ms * 1'000'000;
+        return done();
+    });
+    if (!looked && looked.error().code() != Errc::kNotFound)
+        log::warning("what may be said of an absent object is not known: {}",
+                     looked.error().message());
+    return absence;
+}
+
 bool TreeImpl::may_access(const AccessRequest& request, std::string_view container_name,
                           const Components& path) {
     const auto found = container(container_name);
@@ -233,10 +278,24 @@ bool TreeImpl::may_access(const AccessRequest& request, std::string_view contain
 Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AccessRequest& request,
                                                             std::string_view container,
                                                             const Components& path) {
+    return open_watched(request, container, path, nullptr);
+}
+
+Tree::WatchedObject TreeImpl::watch_object(const AccessRequest& request, std::string_view container,
+                                           const Components& path, std::function<void()> wake) {
+    auto watch = watches_.watch(std::move(wake));
+    std::shared_ptr<void> token(watch.get(), [watch](void*) { watch->cancel(); });
+    return {open_watched(request, container, path, watch), std::move(token)};
+}
+
+Result<std::shared_ptr<ObjectReader>> TreeImpl::open_watched(const AccessRequest& request,
+                                                             std::string_view container,
+                                                             const Components& path,
+                                                             const WatchPtr& watch) {
     // The file that a name led to may be replaced, and be gone, before it is held. Then the name
     // leads to another one: look again. Each round means that somebody else's rename succeeded.
     while (true) {
-        RF_TRY(Resolved resolved, resolve_object(request, container, path));
+        RF_TRY(Resolved resolved, resolve_object(request, container, path, watch));
         auto loaded = load(resolved.file.node);
         if (!loaded && loaded.error().code() == Errc::kStale) continue;
         RF_TRY(auto node, std::move(loaded));
@@ -259,8 +318,8 @@ Result<std::shared_ptr<ObjectReader>> TreeImpl::open_object(const AccessRequest&
                 return std::move(drained).error();
             }
         }
-        return std::shared_ptr<ObjectReader>(
-            std::make_shared<ObjectReaderImpl>(*this, node, std::move(resolved.headers)));
+        return std::shared_ptr<ObjectReader>(std::make_shared<ObjectReaderImpl>(
+            *this, node, std::move(resolved.headers), delivery_of(resolved.file.container, path)));
     }
 }
 
@@ -311,7 +370,8 @@ std::shared_ptr<ObjectReader> TreeImpl::open_object_cached(const AccessRequest& 
         headers = node->headers.value_or(ObjectHeaders{});
         ++node->handles;
     }
-    return std::make_shared<ObjectReaderImpl>(*this, node, std::move(headers));
+    return std::make_shared<ObjectReaderImpl>(*this, node, std::move(headers),
+                                              delivery_of(id, path));
 }
 
 }  // namespace reelfs::core

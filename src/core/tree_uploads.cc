@@ -186,9 +186,11 @@ Result<void> TreeImpl::transact_with_folders(
 void TreeImpl::announce(const Folders& folders) {
     for (NodeId id : folders.removed) context_.nodes.forget(id);
     auto* listener = listener_.load();
-    if (listener == nullptr) return;
-    for (const auto& name : {folders.first_made, folders.last_removed})
-        if (name) listener->entry_changed(name->parent, name->name);
+    for (const auto& name : {folders.first_made, folders.last_removed}) {
+        if (!name) continue;
+        watches_.changed(name->parent, name->name);
+        if (listener != nullptr) listener->entry_changed(name->parent, name->name);
+    }
 }
 
 UploadImpl::UploadImpl(TreeImpl& tree, std::shared_ptr<Node> node, NodeId root, Components path,
@@ -280,6 +282,7 @@ Result<void> UploadImpl::show() {
             row.symlink_target = joined(path_);
             RF_TRY([[maybe_unused]] bool inherited, tree_.inherit_acl(w, folder, row));
             RF_CHECK(set_headers(w, row));
+            RF_CHECK(tree_.bind_expiry(w, row, folder_, name()));
             RF_CHECK(w.update_node(row));
             changed.push_back(row);
             return done();
@@ -303,7 +306,28 @@ Result<void> UploadImpl::show() {
 }
 
 void UploadImpl::announce_name() {
+    tree_.watches_.changed(folder_, name());
     if (auto* listener = tree_.listener_.load()) listener->entry_changed(folder_, name());
+}
+
+/// The age of what was shown while it grew counts from then; if it has expired since, it only now
+/// has a name to be taken away.
+Result<void> UploadImpl::bind(Writer& w, NodeRow& row) {
+    if (!shown_) return tree_.bind_expiry(w, row, folder_, name());
+    if (!tree_.expiry_alarm_.any()) return done();
+    RF_TRY(auto queued, w.expiry(row.attributes.node));
+    if (!queued && row.attributes.expires)
+        queued = catalog::ExpiryRow{.node = row.attributes.node,
+                                    .due = *row.attributes.expires,
+                                    .since = tree_.context_.clock.now(),
+                                    .transient = true,
+                                    .parent = {},
+                                    .name = {}};
+    if (!queued) return done();
+    queued->parent = folder_;  // which may have been made anew
+    queued->name = name();
+    tree_.expiry_alarm_.set(queued->due);
+    return w.put_expiry(*queued);
 }
 
 Result<void> UploadImpl::give_name(Writer& w, TreeImpl::Changed& changed, Bytes sha256,
@@ -337,6 +361,7 @@ Result<void> UploadImpl::give_name(Writer& w, TreeImpl::Changed& changed, Bytes 
     }
     RF_CHECK(set_headers(w, row));
     RF_CHECK(set_content_hash(w, row, sha256));
+    RF_CHECK(bind(w, row));
     RF_CHECK(w.update_node(row));
     changed.push_back(row);
     RF_CHECK(w.replace_entry(folder_, {name(), row.attributes.node, NodeType::kFile}));
@@ -370,6 +395,8 @@ Result<Uploaded> UploadImpl::publish(Bytes sha256) {
     if (!named) return std::move(named).error();
     published_ = true;
     wake_all(woken);
+    tree_.watches_.settled(node_->id);
+    tree_.watches_.changed(folder_, name());
     leave_order();
     RF_CHECK(tree_.context_.catalog.sync());
     tree_.announce(folders);

@@ -34,6 +34,7 @@ class UploadImpl final : public Upload {
     const std::string& name() const { return path_.back(); }
     Result<void> show();
     Result<void> set_headers(Writer& w, NodeRow& row);
+    Result<void> bind(Writer& w, NodeRow& row);
     Result<void> give_name(Writer& w, TreeImpl::Changed& changed, Bytes sha256,
                            TreeImpl::Folders& folders, TreeImpl::Unlinked& unlinked);
     bool is_newer(const NodeRow& existing) const;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/accounts.h"
+#include "core/expirer.h"
 #include "core/maintenance.h"
 #include "core/recovery.h"
 #include "reelfs/base/log.h"
@@ -93,11 +94,15 @@ class VolumeImpl final : public Volume {
           files_(context_),
           tree_(context_, files_),
           accounts_(context_, keys_->access_key()),
-          maintenance_(context_, files_, tree_) {
+          maintenance_(context_, files_, tree_),
+          expirer_(context_, tree_) {
         context_.bound_log = [this] { maintenance_.bound_log(); };
     }
 
-    ~VolumeImpl() override { maintenance_.stop(); }
+    ~VolumeImpl() override {
+        expirer_.stop();
+        maintenance_.stop();
+    }
 
     Result<void> start(bool clean, std::int64_t barrier_ms) {
         RF_TRY(const std::vector<ContainerId> known, load_containers());
@@ -114,6 +119,9 @@ class VolumeImpl final : public Volume {
         space_.refill_reserve();
         damaged_at_open_ = reader_.damaged();  // recovery has cut that off
         maintenance_.start(barrier_ms);
+        // Without the thread what has expired is invisible all the same.
+        RF_CHECK(expirer_.load());
+        if (barrier_ms > 0) expirer_.start();
         return done();
     }
 
@@ -165,6 +173,7 @@ class VolumeImpl final : public Volume {
     Result<std::vector<std::string>> audit() override { return audit_content(*catalog_); }
 
     Result<void> close() override {
+        expirer_.stop();
         maintenance_.stop();
         files_.drain_all();
         RF_CHECK(packs_.sync_all());
@@ -201,6 +210,7 @@ class VolumeImpl final : public Volume {
     TreeImpl tree_;
     AccountsImpl accounts_;
     Maintenance maintenance_;
+    Expirer expirer_;
 };
 
 Result<void> make_empty_directory(Disk& disk, const std::string& path) {

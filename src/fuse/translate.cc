@@ -88,7 +88,8 @@ double cache_seconds(const Attributes& attributes, const Clock& clock) {
     if (!attributes.expires) return kCacheSeconds;
     double left = static_cast<double>(attributes.expires->ns) / 1e9 -
                   static_cast<double>(clock.now().ns) / 1e9;
-    return std::clamp(left, 0.0, kCacheSeconds);
+    // The kernel counts in ticks of its own and rounds up: a little less than is left.
+    return std::clamp(left - kTickSeconds, 0.0, kCacheSeconds);
 }
 
 fuse_entry_param entry_of(const Door& door, const Attributes& attributes) {

@@ -14,6 +14,8 @@ namespace reelfs::fuse {
 /// How long the kernel may keep names and attributes unasked. Long, because every change from
 /// another door is announced (invalidator.h).
 inline constexpr double kCacheSeconds = 3600;
+/// How much later than told the kernel may ask again.
+inline constexpr double kTickSeconds = 0.02;
 
 /// st_blksize of files: `cp` and friends then write whole requests.
 inline constexpr std::uint32_t kFileBlockBytes = 1u << 20;

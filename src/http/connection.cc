@@ -15,6 +15,7 @@
 #include "http/chunked.h"
 #include "http/client.h"
 #include "http/connection_body.h"
+#include "http/connection_held.h"
 #include "http/connection_upload.h"
 #include "http/cors_response.h"
 #include "http/host.h"
@@ -104,6 +105,10 @@ void Connection::tick(std::int64_t now_ns) {
 void Connection::begin_stop() {
     stopping_ = true;
     if (dead_) return;
+    if (phase_ == Phase::kHeld) {  // not at once: it may end while all connections are looked at
+        asio::post(loop_.io, [self = shared_from_this()] { self->event_.resume(); });
+        return;
+    }
     if (watch_wanted_) return fail("the server stops");
     if (phase_ == Phase::kIdle || phase_ == Phase::kHead) socket_.cancel();
 }
@@ -310,7 +315,8 @@ Async<Response> Connection::answer_read(Target& target, Route route) {
     switch (route.resource) {
         case Resource::kObject:
             meter_ = is_head ? &state_.head_object : &state_.get_object;
-            response = co_await answer_object(std::move(route));
+            response = co_await answer_object(std::move(route), target.query);
+            exchange_.expires = object_.expires;
             break;
         case Resource::kHealth:
             response = answer_health();
@@ -420,22 +426,25 @@ void Connection::ask_as(Action action) {
                            .forwarded = was_forwarded(head_)};
 }
 
-Async<Response> Connection::answer_object(Route route) {
+Async<Response> Connection::answer_object(Route route, std::string_view query) {
     object_.route = std::move(route);
-    ask_as(head_.method == "HEAD" ? Action::kDescribeObject : Action::kGetObject);
-    if (object_.run_cached(state_, head_)) {
-        exchange_.expires = object_.expires;
-        co_return std::move(object_.response);
+    const bool is_head = head_.method == "HEAD";
+    ask_as(is_head ? Action::kDescribeObject : Action::kGetObject);
+    const auto position = asked_position(object_.route.path.back(), query);
+    if (!position) co_return error_response(400, position.error().message());
+    if (*position && !is_head) co_return co_await answer_held(**position);
+    if (!object_.run_cached(state_, head_)) {
+        if (!start_on_pool(
+                task_, [this] { object_.run(state_, head_); }, true))
+            co_return error_response(503, "too many requests wait; try again");
+        co_await wait_for(task_);
     }
-    if (!start_on_pool(
-            task_, [this] { object_.run(state_, head_); }, true))
-        co_return error_response(503, "too many requests wait; try again");
-    co_await wait_for(task_);
     if (!object_.found) {  // it threw
         object_ = {};
         co_return error_response(500, "internal error");
     }
-    exchange_.expires = object_.expires;
+    // Not there, or not so far: held where a delivery rule lets it wait.
+    if (object_.hold_ms > 0 && !is_head) co_return co_await answer_held(std::nullopt);
     co_return std::move(object_.response);
 }
 

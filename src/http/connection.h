@@ -8,7 +8,7 @@
 //            head read                 all sent          (kReceiving: while a body is waited for)
 //     kIdle ----------> kServing <--> kWriting -----> kIdle          (keep-alive)
 //       ^ first byte        |  ^                  \-> kClosing       (no more requests)
-//     kHead             kFollowing                     socket closed: dead_
+//     kHead        kFollowing, kHeld                   socket closed: dead_
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -23,6 +23,7 @@
 
 #include "http/data_access.h"
 #include "http/exchange.h"
+#include "http/held_request.h"
 #include "http/input_buffer.h"
 #include "http/object_request.h"
 #include "http/pace.h"
@@ -99,7 +100,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void reset();
 
   private:
-    enum class Phase { kIdle, kHead, kReceiving, kServing, kWriting, kFollowing, kClosing };
+    enum class Phase { kIdle, kHead, kReceiving, kServing, kWriting, kFollowing, kHeld, kClosing };
     enum class Sent { kAll, kShed, kGone };
 
     /// Work for the pool, run for the coroutine that waits in on_pool().
@@ -133,12 +134,16 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void note_access(const Response& response);
     Asker asker() const;
     void ask_as(Action action);
-    Async<Response> answer_object(Route route);
+    Async<Response> answer_object(Route route, std::string_view query);
     Async<Response> answer_container(Route route, std::string_view query);
     Async<Response> answer_delete(Route route);
     Async<Response> answer_on_admin(Components segments);
     Async<bool> drain_body();
     Async<void> close();
+
+    // connection_held.h
+    Async<Response> answer_held(std::optional<HlsPosition> position);
+    Async<bool> wait_held(const HeldRequest& held, std::int64_t started_ns);
 
     // connection_upload.h
     Async<Response> answer_upload(Route route);

@@ -110,6 +110,10 @@ bool is_manifest(std::string_view file_name) {
     return extension == "m3u8" || extension == "mpd";
 }
 
+bool is_hls_playlist(std::string_view file_name) {
+    return extension_of(file_name) == "m3u8";
+}
+
 bool is_safe_field_value(std::string_view value) {
     return !value.empty() && value.size() <= limits::header_value_bytes_max &&
            std::all_of(value.begin(), value.end(),

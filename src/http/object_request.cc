@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "http/dialect.h"
 #include "http/object_response.h"
 #include "http/target.h"
 #include "reelfs/base/log.h"
@@ -41,6 +42,7 @@ void ObjectRequest::plan(ServerState& state, const RequestHead& head,
     ObjectFacts facts{.name = route.path.back(),
                       .mime_type = opened->mime_type(),
                       .cache_control = opened->cache_control(),
+                      .delivery = opened->delivery(),
                       .etag = "",
                       .modified = opened->attributes().modified,
                       .size = now.size,
@@ -48,33 +50,58 @@ void ObjectRequest::plan(ServerState& state, const RequestHead& head,
     if (!now.growing && !opened->etag().none()) facts.etag = opened->etag().hex();
     expires = opened->attributes().expires;
     response = respond_with_object(head, facts, state.clock.now());
+    planned_ = true;
+    // Behind the end of what grows: that byte may come.
+    hold_ms = response.status == 416 && now.growing ? facts.delivery.hold_ms : 0;
     if (response.head_only || (response.parts.empty() && !response.follow_from)) return;
     reader = std::move(opened);
     first = first_window(state, response);
+}
+
+/// A 404 is told for how long it may be believed: beneath a live folder the object may be there in
+/// a moment.
+void ObjectRequest::fail(ServerState& state, const RequestHead& head, const Error& error) {
+    response = failed(state, error, route);
+    if (error.code() != Errc::kNotFound) return;
+    const Absence absence = state.tree.absence(route.container, route.path);
+    hold_ms = absence.delivery.hold_ms;
+    const std::string& rule = absence.delivery.not_found_cache_control;
+    if (!rule.empty())
+        response.add("Cache-Control", rule);
+    else if (absence.beneath_live_folder && dialect_of(head) == Dialect::kRfc9110)
+        response.add("Cache-Control", kShortLived);
 }
 
 bool ObjectRequest::run_cached(ServerState& state, const RequestHead& head) {
     auto opened = state.tree.open_object_cached(access, route.container, route.path);
     if (opened == nullptr) return false;
     plan(state, head, std::move(opened));
+    return read_first_cached();
+}
+
+bool ObjectRequest::read_first_cached() {
     found = !first || reader->read_cached(response.parts.front().offset, first.size(), first.pins);
     return found;
 }
 
 void ObjectRequest::run(ServerState& state, const RequestHead& head) {
-    if (!reader) {
+    if (!planned_) {
         auto opened = state.tree.open_object(access, route.container, route.path);
         if (opened) {
             plan(state, head, std::move(opened).value());
         } else {
-            response = failed(state, opened.error(), route);
+            fail(state, head, opened.error());
             response.head_only = head.method == "HEAD";
         }
     }
+    read_first(state, head);
+}
+
+void ObjectRequest::read_first(ServerState& state, const RequestHead& head) {
     if (first) {
         auto read = reader->read(response.parts.front().offset, first.size(), first.pins);
         if (!read) {
-            response = failed(state, read.error(), route);
+            fail(state, head, read.error());
             first.reset();
             reader.reset();
         }

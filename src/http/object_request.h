@@ -31,14 +31,23 @@ struct ObjectRequest {
     std::shared_ptr<core::ObjectReader>
         reader;    // null when the response is an error or has no body
     Window first;  // the first bytes of the first part; empty when there was no room for it
+    /// What was asked for is not there, or not so far, and a delivery rule lets it be waited for.
+    std::int64_t hold_ms = 0;
 
     /// Never blocks. False: run() must go on from here.
     bool run_cached(ServerState& state, const RequestHead& head);
     void run(ServerState& state, const RequestHead& head);
 
-  private:
+    // The steps that these are made of, for a request that is held
     void plan(ServerState& state, const RequestHead& head,
               std::shared_ptr<core::ObjectReader> opened);
+    void fail(ServerState& state, const RequestHead& head, const Error& error);
+    /// Never blocks. False: read_first() must do it.
+    bool read_first_cached();
+    void read_first(ServerState& state, const RequestHead& head);
+
+  private:
+    bool planned_ = false;
 };
 
 }  // namespace reelfs::http

@@ -15,6 +15,7 @@ namespace reelfs::http {
 namespace {
 
 std::string_view content_type_of(const ObjectFacts& object) {
+    if (is_safe_field_value(object.delivery.content_type)) return object.delivery.content_type;
     if (is_safe_field_value(object.mime_type)) return object.mime_type;
     return mime_type_of(object.name);
 }
@@ -26,11 +27,14 @@ void add_validators(Response& response, const ObjectFacts& object, std::int64_t 
     if (!object.etag.empty())
         response.add("ETag", bare ? object.etag : fmt::format("\"{}\"", object.etag));
     response.add("Last-Modified", format_http_date(last_modified));
-    // What was stored always wins; MediaStore's clients get nothing that was not.
+    // What was stored always wins, then what the container's rules say. MediaStore's clients get
+    // nothing that nobody said.
     if (is_safe_field_value(object.cache_control))
         response.add("Cache-Control", object.cache_control);
+    else if (is_safe_field_value(object.delivery.cache_control))
+        response.add("Cache-Control", object.delivery.cache_control);
     else if (is_manifest(object.name) && !bare)
-        response.add("Cache-Control", "max-age=1");
+        response.add("Cache-Control", kShortLived);
 }
 
 void add_representation(Response& response, std::string_view content_type) {

@@ -10,13 +10,18 @@
 #include "http/request_gate.h"
 #include "http/response.h"
 #include "reelfs/base/clock.h"
+#include "reelfs/model/delivery.h"
 
 namespace reelfs::http {
+
+/// Cache-Control of what a live packager changes under one name, when nobody says otherwise.
+inline constexpr std::string_view kShortLived = "max-age=1";
 
 struct ObjectFacts {
     std::string_view name;      // the last component of the path asked for
     std::string mime_type;      // as stored; "" for none
     std::string cache_control;  // as stored; "" for none
+    Delivery delivery = {};     // by the container's rules
     std::string etag;           // bare hex; "" while it grows
     Timestamp modified;
     std::uint64_t size = 0;

@@ -28,6 +28,8 @@ std::string server_gauges(const ServerState& state) {
          number(state.access_log ? state.access_log->dropped() : 0), true},
         {"reelfs_http_followers", "Responses following a growing file.",
          number(state.followers.load()), false},
+        {"reelfs_http_held_requests", "Requests waiting for what they ask for to be there.",
+         number(state.held.load()), false},
         {"reelfs_http_body_memory_bytes", "Memory held by bodies on their way out.",
          number(state.budget.in_use()), false},
         {"reelfs_http_unlistable_names_total", "Names ListItems passed over: not UTF-8.",

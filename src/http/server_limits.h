@@ -37,6 +37,8 @@ struct ServerLimits {
     std::int64_t challenge_ms = limits::http_challenge_ms;
     std::int64_t follow_idle_ms = limits::follow_idle_ms;
     std::size_t access_log_queue_bytes_max = limits::access_log_queue_bytes_max;
+    std::size_t held_max = limits::http_held_max;
+    std::int64_t playlist_hold_ms_max = limits::http_playlist_hold_ms_max;
     std::int64_t tick_ms = 1'000;  // how often deadlines are looked at
 };
 

@@ -63,6 +63,7 @@ struct ServerState {
     ConnectionCount connections;
     ClientPlaces clients;
     std::atomic<std::size_t> followers{0};
+    std::atomic<std::size_t> held{0};                // requests that wait for what they ask for
     std::atomic<std::uint64_t> unlistable_names{0};  // passed over by ListItems
     std::atomic<std::uint64_t> refused_ingests{0};
     std::atomic<std::uint64_t> challenged_ingests{0};

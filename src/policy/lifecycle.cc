@@ -132,6 +132,12 @@ Result<LifecycleRules> parse_lifecycle(std::string_view json) {
     return parsed;
 }
 
+bool has_day_rules(const LifecycleRules& rules) {
+    return std::any_of(rules.begin(), rules.end(), [](const LifecycleRule& rule) {
+        return rule.kind == LifecycleRule::Kind::kDays;
+    });
+}
+
 std::optional<Timestamp> transient_expiry(const LifecycleRules& rules, std::string_view path,
                                           Timestamp since) {
     return earliest(rules, LifecycleRule::Kind::kTransient, path, since);

@@ -559,6 +559,63 @@ TEST_F(RowsTest, DocumentsAreReplacedListedInOrderAndGoWithTheirContainer) {
                 }).empty());
 }
 
+TEST_F(RowsTest, ExpiriesComeInOrderOfTheirTimeAndGoWithTheirNode) {
+    for (std::uint64_t id : {5, 6, 7}) ASSERT_OK(create(*catalog_, id, std::to_string(id)));
+    const auto row = [](std::uint64_t node, std::int64_t due) {
+        return ExpiryRow{.node = NodeId(node),
+                         .due = Timestamp{due},
+                         .since = Timestamp{1},
+                         .transient = node == 5,
+                         .parent = kRootNode,
+                         .name = std::to_string(node)};
+    };
+    EXPECT_FALSE(get<std::optional<Timestamp>>([](Reader& r) { return r.next_expiry(); }));
+    ASSERT_OK(write([&](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.put_expiry(row(5, 30)));
+        RF_CHECK(writer.put_expiry(row(6, 99)));
+        RF_CHECK(writer.put_expiry(row(7, 20)));
+        return writer.put_expiry(row(6, 10));  // one a node
+    }));
+    EXPECT_EQ(get<std::optional<Timestamp>>([](Reader& r) { return r.next_expiry(); }),
+              Timestamp{10});
+    const auto due =
+        get<std::vector<ExpiryRow>>([](Reader& r) { return r.expiries_due(Timestamp{20}, 9); });
+    ASSERT_EQ(due.size(), 2u);
+    EXPECT_EQ(due[0].node, NodeId(6));
+    EXPECT_EQ(due[1].name, "7");
+    ASSERT_OK(write([](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.delete_node(NodeId(6)));
+        RF_CHECK(writer.delete_expiry(NodeId(7)));
+        return writer.delete_expiry(NodeId(7));
+    }));
+    const auto left =
+        get<std::vector<ExpiryRow>>([](Reader& r) { return r.expiries_due(Timestamp{1'000}, 9); });
+    ASSERT_EQ(left.size(), 1u);
+    EXPECT_TRUE(left[0].transient);
+    EXPECT_FALSE(get<std::optional<ExpiryRow>>([](Reader& r) { return r.expiry(NodeId(6)); }));
+}
+
+TEST_F(RowsTest, ADirectoryKnowsItsName) {
+    ASSERT_OK(write([](Writer& writer) -> Result<void> {
+        NodeRow folder = file_row(8, 0);
+        folder.attributes.type = NodeType::kDirectory;
+        RF_CHECK(writer.insert_node(folder));
+        return writer.insert_entry(kRootNode, {"d", NodeId(8), NodeType::kDirectory});
+    }));
+    ASSERT_OK(create(*catalog_, 9, "f"));
+    const auto name_of = [&](std::uint64_t node) {
+        return get<std::optional<std::string>>(
+            [node](Reader& r) { return r.directory_name(NodeId(node)); });
+    };
+    EXPECT_EQ(name_of(8), "d");
+    EXPECT_FALSE(name_of(9)) << "directories only";
+    ASSERT_OK(write([](Writer& writer) -> Result<void> {
+        RF_CHECK(writer.delete_entry(kRootNode, "d"));
+        return writer.insert_entry(kRootNode, {"e", NodeId(8), NodeType::kDirectory});
+    }));
+    EXPECT_EQ(name_of(8), "e");
+}
+
 TEST_F(RowsTest, ABodyThatGoesOnAfterAHarmlessErrorCommitsTheRest) {
     ASSERT_OK(create(*catalog_, 5, "a"));
     ASSERT_OK(write([](Writer& writer) -> Result<void> {

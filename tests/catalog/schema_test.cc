@@ -109,6 +109,28 @@ Result<void> check_version_3(Reader& reader) {
     return done();
 }
 
+ExpiryRow golden_expiry() {
+    return {.node = NodeId(7),
+            .due = Timestamp{99},
+            .since = Timestamp{9},
+            .transient = true,
+            .parent = kRootNode,
+            .name = "golden"};
+}
+
+/// What version 5 brought.
+Result<void> check_version_5(Reader& reader) {
+    RF_TRY(auto row, reader.expiry(NodeId(7)));
+    EXPECT_TRUE(row.has_value());
+    if (!row) return done();
+    EXPECT_EQ(row->due, Timestamp{99});
+    EXPECT_EQ(row->since, Timestamp{9});
+    EXPECT_TRUE(row->transient);
+    EXPECT_EQ(row->parent, kRootNode);
+    EXPECT_EQ(row->name, "golden");
+    return done();
+}
+
 Result<void> fill(Writer& writer) {
     NodeRow row = file_row(7, 11);
     row.attributes.expires = Timestamp{99};
@@ -124,7 +146,8 @@ Result<void> fill(Writer& writer) {
     RF_CHECK(writer.insert_user(golden_user()));
     RF_CHECK(writer.insert_token(golden_token()));
     RF_CHECK(writer.put_document(golden_document()));
-    return fill_version_4(writer);
+    RF_CHECK(fill_version_4(writer));
+    return writer.put_expiry(golden_expiry());
 }
 
 /// What every version knows.
@@ -164,7 +187,8 @@ class GoldenStore {
 
 TEST(Schema, TheStepsOfReleasedVersionsAreAsTheyWere) {
     constexpr std::uint64_t kHashes[] = {0x6a18c81a86076a91ull, 0x65b081a9ca2edcdeull,
-                                         0x053dd81211e716b0ull, 0x3854d2657ce2a92eull};
+                                         0x053dd81211e716b0ull, 0x3854d2657ce2a92eull,
+                                         0xad4ba2e46a93f736ull};
     ASSERT_EQ(kSchemaVersion, static_cast<std::int64_t>(std::size(kHashes)));
     ASSERT_EQ(schema_steps().size(), std::size(kHashes));
     for (std::size_t i = 0; i < std::size(kHashes); ++i) {
@@ -244,8 +268,28 @@ TEST(Schema, AStoreOfVersionThreeOpensAndTakesWhatFourBrought) {
     }
 }
 
-TEST(Schema, AStoreOfVersionFourOpens) {
+TEST(Schema, AStoreOfVersionFourOpensAndTakesAnExpiryQueue) {
     GoldenStore store(4);
+    for (int round = 0; round < 2; ++round) {
+        auto opened = store.open();
+        ASSERT_TRUE(opened.ok()) << opened.error().message();
+        EXPECT_TRUE(opened->opened.clean);
+        ASSERT_OK(opened->catalog->read(check_version_1));
+        ASSERT_OK(opened->catalog->read(check_version_2));
+        ASSERT_OK(opened->catalog->read(check_version_3));
+        ASSERT_OK(opened->catalog->read(check_version_4));
+        if (round == 0) {
+            ASSERT_OK(opened->catalog->write(
+                [](Writer& writer) { return writer.put_expiry(golden_expiry()); }));
+        } else {
+            ASSERT_OK(opened->catalog->read(check_version_5));
+        }
+        ASSERT_OK(opened->catalog->close());
+    }
+}
+
+TEST(Schema, AStoreOfVersionFiveOpens) {
+    GoldenStore store(5);
     auto opened = store.open();
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     EXPECT_TRUE(opened->opened.clean);
@@ -253,6 +297,7 @@ TEST(Schema, AStoreOfVersionFourOpens) {
     ASSERT_OK(opened->catalog->read(check_version_2));
     ASSERT_OK(opened->catalog->read(check_version_3));
     ASSERT_OK(opened->catalog->read(check_version_4));
+    ASSERT_OK(opened->catalog->read(check_version_5));
     ASSERT_OK(opened->catalog->close());
 }
 

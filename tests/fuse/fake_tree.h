@@ -401,6 +401,11 @@ class FakeTree final : public core::Tree {
                                                             const Components&) override {
         return absent();
     }
+    WatchedObject watch_object(const AccessRequest&, std::string_view, const Components&,
+                               std::function<void()>) override {
+        return {absent(), nullptr};
+    }
+    Absence absence(std::string_view, const Components&) override { return {}; }
     bool grows_elsewhere(const core::OpenFile&) const override { return false; }
     std::uint64_t draw_ticket() override { return 0; }
     void await_ticket(std::uint64_t) override {}

@@ -60,7 +60,9 @@ TEST(Translate, CacheTimeNeverExceedsTheExpiry) {
     Attributes node;
     EXPECT_EQ(cache_seconds(node, clock), kCacheSeconds);
     node.expires = Timestamp::from_seconds(1005);
-    EXPECT_DOUBLE_EQ(cache_seconds(node, clock), 5);
+    EXPECT_DOUBLE_EQ(cache_seconds(node, clock), 5 - kTickSeconds);
+    node.expires = Timestamp{1'000'010'000'000};  // within a tick of the kernel's
+    EXPECT_EQ(cache_seconds(node, clock), 0);
     node.expires = Timestamp::from_seconds(900);
     EXPECT_EQ(cache_seconds(node, clock), 0);
     node.expires = Timestamp::from_seconds(1'000'000);

@@ -45,6 +45,11 @@ class FakeObject {
         growing_ = false;
         wake_all();
     }
+    /// Somebody has it open for change in place.
+    void set_being_written(bool now) {
+        MutexLock lock(mutex_);
+        being_written_ = now;
+    }
     void cut() {
         MutexLock lock(mutex_);
         cut_ = true;
@@ -80,6 +85,7 @@ class FakeObject {
 
     std::string mime_type;
     std::string cache_control;
+    Delivery delivery;
     ETag etag{{std::byte{0xab}, std::byte{0xcd}}};
     Timestamp modified = Timestamp::from_seconds(784'111'777);  // Sun, 06 Nov 1994 08:49:37 GMT
     bool in_memory = true;
@@ -106,6 +112,7 @@ class FakeObject {
     int readers_ GUARDED_BY(mutex_) = 0;
     int waiting_reads_ GUARDED_BY(mutex_) = 0;
     bool growing_ GUARDED_BY(mutex_) = false;
+    bool being_written_ GUARDED_BY(mutex_) = false;
     bool cut_ GUARDED_BY(mutex_) = false;
     bool held_ GUARDED_BY(mutex_) = false;
     bool fails_ GUARDED_BY(mutex_) = false;
@@ -130,6 +137,11 @@ class FakeReader final : public core::ObjectReader {
     ETag etag() const override { return state().growing ? ETag{} : object_->etag; }
     std::string mime_type() const override { return object_->mime_type; }
     std::string cache_control() const override { return object_->cache_control; }
+    Delivery delivery() const override { return object_->delivery; }
+    bool being_written() const override {
+        MutexLock lock(object_->mutex_);
+        return object_->growing_ || object_->being_written_;
+    }
     State state() const override {
         MutexLock lock(object_->mutex_);
         return {object_->content_.size(), object_->growing_, object_->cut_};
@@ -185,9 +197,22 @@ class FakeTree final : public core::Tree {
     std::shared_ptr<FakeObject> put(const std::string& path, std::string content) {
         auto object = std::make_shared<FakeObject>();
         object->set_content(std::move(content));
-        MutexLock lock(mutex_);
-        objects_[path] = object;
+        {
+            MutexLock lock(mutex_);
+            objects_[path] = object;
+        }
+        tell(path);
         return object;
+    }
+    /// A name has been given or taken, or a last writer has gone: whoever watches is told.
+    void tell(const std::string& path) {
+        MutexLock lock(mutex_);
+        for (auto& watch : watches_)
+            if (watch.path == path && watch.wake) std::exchange(watch.wake, nullptr)();
+    }
+    void wait_for_watches(std::size_t count) {
+        MutexLock lock(mutex_);
+        while (watches_.size() != count) watched_.wait(mutex_);
     }
     std::shared_ptr<FakeObject> put_growing(const std::string& path, std::string content) {
         auto object = put(path, std::move(content));
@@ -212,6 +237,25 @@ class FakeTree final : public core::Tree {
         if (!found->second->readable) return Error(Errc::kAccessDenied, "not readable");
         return std::shared_ptr<core::ObjectReader>(std::make_shared<FakeReader>(found->second));
     }
+    WatchedObject watch_object(const AccessRequest& request, std::string_view container,
+                               const Components& path, std::function<void()> wake) override {
+        Components all = path;
+        all.insert(all.begin(), std::string(container));
+        std::list<Watch>::iterator watch;
+        {
+            MutexLock lock(mutex_);
+            watches_.push_back({path_text(all), std::move(wake)});
+            watch = std::prev(watches_.end());
+            watched_.notify_all();
+        }
+        std::shared_ptr<void> token(nullptr, [this, watch](void*) {
+            MutexLock lock(mutex_);
+            watches_.erase(watch);
+            watched_.notify_all();
+        });
+        return {open_object(request, container, path), std::move(token)};
+    }
+    Absence absence(std::string_view, const Components&) override { return about_absent; }
     bool may_access(const AccessRequest& request, std::string_view,
                     const Components& path) override {
         return policy::decide(request, kFakeContainer, path) == policy::Decision::kAllowed;
@@ -234,6 +278,7 @@ class FakeTree final : public core::Tree {
     std::string cors_container;
     policy::CorsRules cors_rules;
     std::map<std::string, std::string> endpoints;  // id -> container
+    Absence about_absent;
 
     // Not of this door
     Result<Attributes> lookup(NodeId, std::string_view) override { return no(); }
@@ -352,8 +397,15 @@ class FakeTree final : public core::Tree {
   private:
     static Error no() { return Error(Errc::kUnsupported, "the fake tree has objects only"); }
 
+    struct Watch {
+        std::string path;
+        std::function<void()> wake;  // empty once called
+    };
+
     Mutex mutex_;
+    CondVar watched_;
     std::map<std::string, std::shared_ptr<FakeObject>> objects_ GUARDED_BY(mutex_);
+    std::list<Watch> watches_ GUARDED_BY(mutex_);
 };
 
 }  // namespace reelfs::http

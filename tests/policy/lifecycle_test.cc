@@ -52,6 +52,8 @@ TEST(Lifecycle, AnyOfARulesPathsMeansTheObject) {
     EXPECT_EQ(seconds_until(day_expiry(rules, "April2/a", kNoon)), 2 * 86'400);
     EXPECT_FALSE(day_expiry(rules, "May/a", kNoon));
     EXPECT_FALSE(transient_expiry(rules, "April/a", kNoon));
+    EXPECT_TRUE(has_day_rules(rules));
+    EXPECT_FALSE(has_day_rules(parsed(transient("*", R"([">",15])"))));
 }
 
 TEST(Lifecycle, ArchiveIsTakenAndExpiresNothing) {

@@ -114,6 +114,12 @@ class Reader {
     /// Users by name, tokens by id, each greater than `after`. Start with "".
     virtual Result<std::vector<UserRow>> users_after(std::string_view after, int limit) = 0;
     virtual Result<std::vector<TokenRow>> tokens_after(std::string_view after, int limit) = 0;
+    /// The name of a directory in its parent. By an index: no listing is read.
+    virtual Result<std::optional<std::string>> directory_name(NodeId directory) = 0;
+    virtual Result<std::optional<ExpiryRow>> expiry(NodeId node) = 0;
+    /// Those due at or before `now`, the earliest first.
+    virtual Result<std::vector<ExpiryRow>> expiries_due(Timestamp now, int limit) = 0;
+    virtual Result<std::optional<Timestamp>> next_expiry() = 0;
     /// Rows by kind, for status (kept as they change; only the first call after a stop that was not
     /// clean counts them, under the lock) and for bounds in tests.
     struct Counts {
@@ -126,7 +132,8 @@ class Writer : public Reader {
   public:
     virtual Result<void> insert_node(const NodeRow& row) = 0;
     virtual Result<void> update_node(const NodeRow& row) = 0;  // kStale when the row is gone
-    /// And its xattrs. kNotEmpty while it has slices, kStale when the row is gone.
+    /// And its xattrs and its place in the expiry queue. kNotEmpty while it has slices, kStale when
+    /// the row is gone.
     virtual Result<void> delete_node(NodeId node) = 0;
     virtual Result<void> insert_entry(NodeId parent, const EntryRow& row) = 0;  // kExists
     virtual Result<void> replace_entry(NodeId parent, const EntryRow& row) = 0;
@@ -168,6 +175,8 @@ class Writer : public Reader {
     virtual Result<void> delete_user(std::string_view name) = 0;  // kNotFound
     virtual Result<void> insert_token(const TokenRow& row) = 0;
     virtual Result<void> delete_token(std::string_view id) = 0;  // kNotFound
+    virtual Result<void> put_expiry(const ExpiryRow& row) = 0;   // one a node
+    virtual Result<void> delete_expiry(NodeId node) = 0;         // also when there is none
 };
 
 struct Options {

@@ -86,6 +86,16 @@ struct TokenRow {
     std::optional<Timestamp> expires;  // none: until revoked
 };
 
+/// A file that will expire: when it is to be looked at, and under which name.
+struct ExpiryRow {
+    NodeId node;
+    Timestamp due;
+    Timestamp since;         // from when its age counts
+    bool transient = false;  // the node's `expires` says so too; else the container's day rules do
+    NodeId parent;
+    std::string name;
+};
+
 enum class PackState : std::uint8_t { kOpen = 1, kClosed = 2 };
 
 struct PackRow {

@@ -27,6 +27,7 @@
 #include "reelfs/model/attributes.h"
 #include "reelfs/model/caller.h"
 #include "reelfs/model/cors.h"
+#include "reelfs/model/delivery.h"
 #include "reelfs/model/document.h"
 #include "reelfs/model/names.h"
 #include "reelfs/model/principal.h"
@@ -138,7 +139,10 @@ class ObjectReader {
     virtual ETag etag() const = 0;                     // none() while growing
     virtual std::string mime_type() const = 0;         // user.mime_type, or ""
     virtual std::string cache_control() const = 0;     // user.cache_control, or ""
+    virtual Delivery delivery() const = 0;             // by the container's rules
     virtual State state() const = 0;
+    /// Somebody has the file open for writing now: what it holds may be half of what is meant.
+    virtual bool being_written() const = 0;
     /// Appends bytes [offset, offset + length), which exist, to `out`. May block on disk.
     /// kCancelled once cut.
     virtual Result<void> read(std::uint64_t offset, std::size_t length, Pins& out) = 0;
@@ -271,10 +275,23 @@ class Tree {
     virtual Result<std::shared_ptr<ObjectReader>> open_object(const AccessRequest& request,
                                                               std::string_view container,
                                                               const Components& path) = 0;
-    /// The same, from what is in memory, and never blocks. Null says nothing: ask open_object().
+    /// The same; and calls `wake` once, from any thread, as soon as the answer may be another one:
+    /// when a name on the way has been given or taken, or the file's last writer has gone. Nothing
+    /// that happens from the call on is missed. Dropping the token cancels (after the drop has
+    /// returned `wake` does not run); it must go before the tree does.
+    struct WatchedObject {
+        Result<std::shared_ptr<ObjectReader>> opened;
+        std::shared_ptr<void> token;
+    };
+    virtual WatchedObject watch_object(const AccessRequest& request, std::string_view container,
+                                       const Components& path, std::function<void()> wake) = 0;
+    /// The same as open_object(), from what is in memory, and never blocks. Null says nothing: ask
+    /// open_object().
     virtual std::shared_ptr<ObjectReader> open_object_cached(const AccessRequest& request,
                                                              std::string_view container,
                                                              const Components& path) = 0;
+    /// What may be said of an object that open_object() did not find. May block.
+    virtual Absence absence(std::string_view container, const Components& path) = 0;
     /// Whether policy lets a principal do this to `path` (which need not exist) of a container. May
     /// block. A container that is not there is what only a principal without a grant may ask for.
     virtual bool may_access(const AccessRequest& request, std::string_view container,

@@ -11,14 +11,21 @@
 namespace reelfs {
 
 enum class DocumentKind : std::uint8_t {
-    kCors,  // policy/cors.h
+    kCors,       // policy/cors.h
+    kDelivery,   // policy/delivery.h
+    kLifecycle,  // policy/lifecycle.h
 };
-inline constexpr std::array kDocumentKinds{DocumentKind::kCors};
+inline constexpr std::array kDocumentKinds{DocumentKind::kCors, DocumentKind::kDelivery,
+                                           DocumentKind::kLifecycle};
 
 constexpr std::string_view name_of(DocumentKind kind) {
     switch (kind) {
         case DocumentKind::kCors:
             return "cors";
+        case DocumentKind::kDelivery:
+            return "delivery";
+        case DocumentKind::kLifecycle:
+            return "lifecycle";
     }
     return {};
 }

@@ -74,6 +74,8 @@ inline constexpr int items_rows_max = 8'192;
 // Expiry
 /// Objects taken away by one transaction. Small: others wait for the catalog meanwhile.
 inline constexpr int expiry_batch_rows = 16;
+/// One that cannot be taken away (damage) is tried again after this.
+inline constexpr std::int64_t expiry_put_off_ms = 600'000;
 /// A folder that changed no longer ago than this is live: what is not in it may be there at once.
 inline constexpr std::int64_t live_folder_ms = 60'000;
 

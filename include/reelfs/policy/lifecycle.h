@@ -34,6 +34,9 @@ using LifecycleRules = std::vector<LifecycleRule>;
 /// kInvalid naming the rule and what is wrong with it.
 Result<LifecycleRules> parse_lifecycle(std::string_view json);
 
+/// Whether any rule expires objects by their days: only such rules mean what was there before.
+bool has_day_rules(const LifecycleRules& rules);
+
 /// When an object of this path, named (or made) at `since`, expires by rules of one kind: the
 /// earliest, or never. `path` without the container's name.
 std::optional<Timestamp> transient_expiry(const LifecycleRules& rules, std::string_view path,
