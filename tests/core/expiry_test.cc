@@ -192,7 +192,9 @@ TEST_F(ExpiryTest, WhoHasItOpenDoesNotBringItBack) {
     lifecycle(kTenSeconds);
     auto file = rig_.create(c_, "a.ts");
     rig_.clock().advance_ms(10'000);
-    must(tree().change({}, tree().node_of(*file), {.size = 0}));
+    core::AttributeChange emptied;
+    emptied.size = 0;
+    must(tree().change({}, tree().node_of(*file), emptied));
     EXPECT_FALSE(there(c_, "a.ts"));
     must(tree().write({}, *file, 0, bytes_of("x")));
     tree().release(file);
