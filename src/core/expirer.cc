@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "reelfs/base/log.h"
@@ -13,6 +15,8 @@ namespace {
 constexpr std::chrono::seconds kAfterFailure{1};
 /// Of the catalog's time, expiry takes one part, others at least this many.
 constexpr int kOthersParts = 2;
+/// Whatever the clock says a step took.
+constexpr std::chrono::nanoseconds kPauseMax = std::chrono::seconds(1);
 }  // namespace
 
 Expirer::Expirer(Context& context, TreeImpl& tree)
@@ -56,7 +60,7 @@ void Expirer::work() {
         if (due) due = expire_some();
         if (walking) walking = walk_some();
         const std::chrono::nanoseconds took(context_.clock.monotonic_ns() - began);
-        if ((due || walking) && !alarm.pause(kOthersParts * took)) return;
+        if ((due || walking) && !alarm.pause(std::min(kOthersParts * took, kPauseMax))) return;
     }
 }
 
