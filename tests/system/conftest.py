@@ -17,6 +17,24 @@ numbers = itertools.count()
 def pytest_configure(config):
     # A terminated run cleans up like one that failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    config.addinivalue_line("markers", "needs_root: installs, makes file systems, or becomes other users")
+
+
+def pytest_collection_modifyitems(config, items):
+    """An ordinary user runs what he may; tools/test then runs the others with sudo (REELFS_TESTS_OF_ROOT=only)."""
+    if os.geteuid() == 0 and os.environ.get("REELFS_TESTS_OF_ROOT") != "only":
+        return
+    others = [item for item in items if (item.get_closest_marker("needs_root") is None) == (os.geteuid() == 0)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def pytest_sessionfinish(session, exitstatus):
+    # A file of which every test needs root has nothing for an ordinary user.
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and os.geteuid() != 0:
+        harness.note("tests that need root: all of this file; sudo tools/test, or tools/test with sudo at hand, runs them")
+        session.exitstatus = pytest.ExitCode.OK
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -394,16 +394,18 @@ def discard(path):
         inside = [line.split()[4] for line in file if line.split()[4].startswith(path + "/")]
     for mountpoint in reversed(inside):
         detach(mountpoint.encode().decode("unicode_escape"))
-    shutil.rmtree(path, onerror=_make_removable)
+    if os.geteuid() != 0:
+        _open_up(path)
+    shutil.rmtree(path, ignore_errors=True)
 
 
-def _make_removable(function, path, _):
-    try:
-        os.chmod(os.path.dirname(path), 0o700)
-        os.chmod(path, 0o700)
-        function(path)
-    except OSError:
-        pass
+def _open_up(folder):
+    """A folder that its owner may not enter cannot be removed by him either."""
+    os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _open_up(entry.path)
 
 
 # What a tree looks like

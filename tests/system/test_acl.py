@@ -132,15 +132,22 @@ def random_step(random, names):
 
 
 def seen(root):
+    """What is below, by path. Each folder is opened for its owner once it has been looked at itself."""
     found = {}
-    for folder, folders, files in os.walk(root):
-        for name in folders + files:
+
+    def look(folder):
+        os.chmod(folder, 0o700)
+        for name in os.listdir(folder):
             path = os.path.join(folder, name)
             if os.path.islink(path):
                 continue
             found[os.path.relpath(path, root)] = (
                 oct(os.stat(path).st_mode), [outcome(os.getxattr, path, kind) for kind in (ACCESS, DEFAULT)],
                 sorted(os.listxattr(path)))
+            if os.path.isdir(path):
+                look(path)
+
+    look(root)
     return found
 
 

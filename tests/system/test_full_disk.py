@@ -8,13 +8,14 @@ import pytest
 
 from harness import detach, note, outcome, pattern, read_file, run, wait_until, write_file, write_synced
 
+pytestmark = pytest.mark.needs_root   # it makes file systems of its own
+
 MiB = 1 << 20
 
 
 @pytest.fixture(params=["ext4", "tmpfs"])
 def volume(request, scratch):
     """A small file system of its own. Needs root."""
-    assert os.geteuid() == 0, "a file system of its own needs root: run the tests as root"
     path = f"{scratch}/volume"
     os.mkdir(path)
     if request.param == "ext4":

@@ -15,7 +15,7 @@ import pytest
 from harness import BIN, OWNER, detach, is_mounted, outcome, pattern, read_file, run, said, shell, wait_until, write_file
 from test_cli import Adopted, refused
 
-assert os.geteuid() == 0, "these tests start daemons as root and as others: run them as root"
+pytestmark = pytest.mark.needs_root   # daemons are started as root and as others
 
 
 def rights_of(pid):

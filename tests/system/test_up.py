@@ -89,8 +89,8 @@ def test_first_run_gives_a_mounted_tree_and_a_served_url(up):
         assert answer.read() == b"clip"
 
 
+@pytest.mark.needs_root
 def test_as_root_store_and_daemon_belong_to_the_system_user(up):
-    assert os.geteuid() == 0, "being root needs root: run the tests as root"
     up()
     uid, gid = (int(run("id", flag, "reelfs").stdout) for flag in ("-u", "-g"))
     assert uid < 1000, "a system user"
@@ -103,8 +103,8 @@ def test_as_root_store_and_daemon_belong_to_the_system_user(up):
     assert os.stat(f"{up.mount}/media/f").st_uid == 0, "files are whose they are all the same"
 
 
+@pytest.mark.needs_root
 def test_under_sudo_the_top_folder_is_the_callers_and_the_store_is_not(up):
-    assert os.geteuid() == 0, "being root needs root: run the tests as root"
     up(env={"SUDO_USER": "daemon"})
     assert os.stat(up.mount).st_uid == os.stat(f"{up.mount}/media").st_uid == 1
     assert os.stat(up.store).st_uid == int(run("id", "-u", "reelfs").stdout)
@@ -227,13 +227,13 @@ def test_unknown_arguments_and_help(up):
 
 def hidden_fuse(up, script):
     """Runs tools/up where /dev/fuse is different, in a mount name space of its own."""
-    assert os.geteuid() == 0, "hiding /dev/fuse needs root: run the tests as root"
     done = run("unshare", "--mount", "--propagation", "private", "bash", "-c", f"{script}; exec '{UP}'", env=up.env,
                check=False)
     assert done.returncode != 0
     return said(done)
 
 
+@pytest.mark.needs_root
 def test_without_fuse_it_stops_and_prints_the_fix(up):
     text = hidden_fuse(up, "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && ln -s /proc/self/fd /dev/fd")
     assert "--device /dev/fuse" in text and "modprobe" in text
@@ -261,8 +261,8 @@ exec setpriv --reuid 65534 --regid 65534 --clear-groups bash -euc '
 """
 
 
+@pytest.mark.needs_root
 def test_an_ordinary_user_needs_no_root(scratch):
-    assert os.geteuid() == 0, "being somebody else needs root: run the tests as root"
     os.chmod(scratch, 0o755)
     base = f"{scratch}/somebody's home"
     for name in ("", "/dev", "/home", "/run", "/tree", "/tree/tools"):
