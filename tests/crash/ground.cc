@@ -1,5 +1,8 @@
 #include "crash/ground.h"
 
+#include <fmt/format.h>
+
+#include "core/tree_impl.h"
 #include "crash/observed.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
@@ -63,7 +66,81 @@ Result<void> put(core::Tree& tree, int name, const std::vector<std::byte>& bytes
     return done();
 }
 
+/// What the name leads to: its bytes, or nothing.
+Result<std::optional<std::vector<std::byte>>> shown(core::Tree& tree, NodeId folder,
+                                                    const std::string& name) {
+    std::optional<std::vector<std::byte>> bytes;
+    auto at = tree.lookup(folder, name);
+    if (!at && at.error().code() == Errc::kNotFound) return bytes;
+    RF_CHECK(at);
+    RF_TRY(auto file, tree.open(at->node, {.read = true}));
+    bytes.emplace(at->size);
+    auto count = tree.read(*file, 0, *bytes);
+    tree.release(file);
+    RF_CHECK(count);
+    bytes->resize(*count);
+    return bytes;
+}
+
+/// A STREAMING upload of the first half of `bytes`, which its name then leads to.
+Result<std::unique_ptr<core::Upload>> grow(core::Tree& tree, const Components& path, Bytes bytes) {
+    core::UploadOptions options;
+    options.ticket = tree.draw_ticket();
+    options.streaming = true;
+    RF_TRY(auto upload, tree.begin_upload("c", path, options));
+    RF_CHECK(upload->append(bytes.first(bytes.size() / 2)));
+    return upload;
+}
+
+Result<void> expect_shown(core::Tree& tree, NodeId folder, const std::string& name,
+                          const std::optional<std::vector<std::byte>>& expected) {
+    RF_TRY(auto found, shown(tree, folder, name));
+    if (found != expected) return Error(Errc::kCorrupt, name + " leads to other bytes");
+    return done();
+}
+
+Result<void> stream(core::Tree& tree, NodeId folder, int name,
+                    const std::vector<std::byte>& bytes) {
+    const std::string& own = kNames[static_cast<std::size_t>(name)];
+    const auto half = static_cast<std::ptrdiff_t>(bytes.size() / 2);
+    RF_TRY(auto upload, grow(tree, {own}, bytes));
+    RF_CHECK(expect_shown(tree, folder, own, std::vector(bytes.begin(), bytes.begin() + half)));
+    RF_CHECK(tree.sync_metadata());  // that it grows is durable; nobody may find it by that
+    RF_CHECK(upload->append(Bytes(bytes).subspan(bytes.size() / 2)));
+    upload->complete();
+    RF_CHECK(upload->make_durable());
+    const std::array<std::byte, 32> sha256{};
+    RF_TRY([[maybe_unused]] auto uploaded, upload->publish(sha256));
+    return done();
+}
+
+Result<void> stream_fails(core::Tree& tree, NodeId folder, int name,
+                          const std::vector<std::byte>& bytes) {
+    const std::string& own = kNames[static_cast<std::size_t>(name)];
+    RF_TRY(auto before, shown(tree, folder, own));
+    const std::vector<std::byte> half(
+        bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2));
+    {
+        RF_TRY(auto upload, grow(tree, {own}, bytes));
+        RF_TRY(auto in_folder, grow(tree, {"made", own}, bytes));
+        RF_TRY(Attributes made, tree.lookup(folder, "made"));
+        RF_CHECK(expect_shown(tree, folder, own, half));
+        RF_CHECK(expect_shown(tree, made.node, own, half));
+        RF_CHECK(tree.sync());  // their bytes and that they grow are durable, to no avail
+        RF_CHECK(upload->append(half));
+    }
+    return expect_shown(tree, folder, own, before);
+}
+
 }  // namespace
+
+Result<void> take_away_expired(core::Tree& tree) {
+    // One by one, so that the power is cut between any two.
+    while (true) {
+        RF_TRY(auto expired, static_cast<core::TreeImpl&>(tree).expire_due(1));
+        if (!expired.more) return done();
+    }
+}
 
 Result<void> run_step(core::Tree& tree, NodeId folder, const Step& step, std::size_t number) {
     const std::string& own = kNames[static_cast<std::size_t>(step.name)];
@@ -101,6 +178,14 @@ Result<void> run_step(core::Tree& tree, NodeId folder, const Step& step, std::si
             return clone(tree, folder, step.name);
         case Kind::kPut:
             return put(tree, step.name, bytes_of_step(number, kAppendBytes));
+        case Kind::kStream:
+            return stream(tree, folder, step.name, bytes_of_step(number, kAppendBytes));
+        case Kind::kStreamFails:
+            return stream_fails(tree, folder, step.name, bytes_of_step(number, kAppendBytes));
+        case Kind::kPass:
+            return done();
+        case Kind::kExpire:
+            return take_away_expired(tree);
         case Kind::kFsync:
             return with_file(tree, folder, step.name, {.read = true},
                              [&](core::OpenFile& file) { return tree.fsync(file); });
@@ -112,7 +197,7 @@ Result<void> run_step(core::Tree& tree, NodeId folder, const Step& step, std::si
     return Error(Errc::kInvalid, "no such step");
 }
 
-Ground make_ground(SeededRandom& random) {
+Ground make_ground(SeededRandom& random, Rule rule) {
     log::to_file("/dev/null");  // thousands of stores that were cut or that fail have much to say
     Ground ground;
     SimDisk disk;
@@ -125,6 +210,12 @@ Ground make_ground(SeededRandom& random) {
     const NodeId folder =
         must(tree.create_container({}, "c", {.mode = 0755, .block_bytes = 4096, .profile = {}}))
             .root;
+    if (rule == Rule::kTransient)
+        must(tree.put_document(
+            "c", DocumentKind::kLifecycle,
+            fmt::format(R"({{"rules":[{{"definition":{{"path":[{{"wildcard":"{}"}}],
+                "seconds_since_create":[{{"numeric":[">=",{}]}}]}},"action":"EXPIRE"}}]}})",
+                        kNames[1], kExpiresAfterMs / 1'000)));
     const auto bytes = first_bytes();
     auto file = must(tree.create({}, folder, "a", 0644, {.write = true})).file;
     must(tree.write({}, *file, 0, Bytes(bytes).first(kHoleAt)));
@@ -132,7 +223,8 @@ Ground make_ground(SeededRandom& random) {
     must(tree.fsync(*file));
     tree.release(file);
     ground.initial.names["a"] = 0;
-    ground.initial.files[0] = {bytes, bytes.size(), must(tree.lookup(folder, "a")).modified.ns};
+    ground.initial.files[0] = {bytes, bytes.size(), must(tree.lookup(folder, "a")).modified.ns, {}};
+    ground.initial.rule = rule;
     must(volume->close());
     volume.reset();
     ground.disk = disk.crash(Crash::kWritten, random);

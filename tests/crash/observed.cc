@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
+
+#include "crash/ground.h"
 #include "crash/walk.h"
 
 namespace reelfs::test {
@@ -17,6 +20,7 @@ Result<Observed::File> read_file_of(core::Tree& tree, const Attributes& attribut
     file.size = attributes.size;
     file.links = attributes.links;
     file.modified_ns = attributes.modified.ns;
+    if (attributes.expires) file.expires_ns = attributes.expires->ns;
     RF_TRY(auto handle, tree.open(attributes.node, {.read = true}));
     std::vector<std::byte> bytes(attributes.size);
     auto count = tree.read(*handle, 0, bytes);
@@ -32,6 +36,59 @@ Result<Observed::File> read_file_of(core::Tree& tree, const Attributes& attribut
 void add_all(std::vector<std::string>& to, const std::vector<std::string>& from,
              std::string_view when) {
     for (const std::string& problem : from) to.push_back(fmt::format("{}: {}", when, problem));
+}
+
+bool has_expired(const Observed::File& file, std::int64_t now_ns) {
+    return file.expires_ns && *file.expires_ns <= now_ns;
+}
+
+/// The names that are there at `now_ns`, with what they lead to.
+std::map<std::string, Observed::File> visible_at(const Observed& observed, std::int64_t now_ns) {
+    std::map<std::string, Observed::File> left;
+    for (const auto& [name, index] : observed.names)
+        if (!has_expired(observed.files[index], now_ns)) left[name] = observed.files[index];
+    return left;
+}
+
+/// Through each door the tree shows what `observed` has at the clock's time; otherwise a problem.
+Result<void> expect_visible(core::Volume& volume, const Observed& observed, const Clock& clock,
+                            std::string_view when, std::vector<std::string>& problems) {
+    const std::int64_t now = clock.now().ns;
+    RF_TRY(Observed seen, read_tree(volume.tree()));
+    if (visible_at(seen, INT64_MIN) != visible_at(observed, now))
+        problems.push_back(fmt::format("{}: another tree is seen", when));
+    RF_TRY(Attributes container, volume.tree().lookup(kRootNode, "c"));
+    for (const auto& [name, index] : observed.names) {
+        if (!has_expired(observed.files[index], now)) continue;
+        if (volume.tree().lookup(container.node, name) ||
+            volume.tree().open_object(kLocal, "c", {name}))
+            problems.push_back(fmt::format("{}: {} is there after its instant", when, name));
+    }
+    return done();
+}
+
+/// Around each instant, and after what has expired has been taken away.
+Result<void> observe_expiry(SimDisk& disk, SeededRandom& random, const Observed& observed,
+                            std::vector<std::string>& problems) {
+    ManualClock clock;
+    std::vector<std::int64_t> instants;
+    for (const auto& file : observed.files)
+        if (file.expires_ns) instants.push_back(*file.expires_ns);
+    std::sort(instants.begin(), instants.end());
+    RF_TRY(auto volume, open_volume(disk, random, clock));
+    for (const std::int64_t instant : instants) {
+        clock.advance_ms((instant - clock.now().ns) / 1'000'000 - 1);
+        RF_CHECK(expect_visible(*volume, observed, clock, "before its instant", problems));
+        clock.advance_ms(1);
+        RF_CHECK(expect_visible(*volume, observed, clock, "at its instant", problems));
+    }
+    RF_CHECK(take_away_expired(volume->tree()));
+    RF_CHECK(expect_visible(*volume, observed, clock, "taken away", problems));
+    const Walk walk = walk_store(*disk.kill(), random);
+    add_all(problems, walk.problems, "after what expired was taken away");
+    if (walk.rows.find("expiry ") != std::string::npos)
+        problems.push_back("after what expired was taken away some is in the queue:\n" + walk.rows);
+    return done();
 }
 
 }  // namespace
@@ -60,6 +117,10 @@ Result<Observed> read_tree(core::Tree& tree) {
         return true;
     }));
     for (const auto& [name, attributes] : entries) {
+        if (attributes.is_directory()) {
+            observed.folders.push_back(name);
+            continue;
+        }
         auto [place, is_new] = known.emplace(attributes.node, observed.files.size());
         observed.names[name] = place->second;
         if (!is_new) continue;
@@ -90,6 +151,11 @@ Observed observe(const SimDisk& image, std::uint64_t seed) {
         observed = *std::move(read);
         left = disk->kill();
     }
+    const auto expires = [](const Observed::File& file) { return file.expires_ns.has_value(); };
+    if (std::any_of(observed.files.begin(), observed.files.end(), expires)) {
+        auto seen = observe_expiry(*left->kill(), random, observed, observed.problems);
+        if (!seen) return failed("what expires is not seen", seen.error());
+    }
     const Walk first = walk_store(*left->kill(), random);
     add_all(observed.problems, first.problems, "after the first start");
     {
@@ -110,9 +176,14 @@ Observed observe(const SimDisk& image, std::uint64_t seed) {
     return observed;
 }
 
-std::string difference(const Observed& observed, const TreeState& state) {
+std::string difference(const Observed& observed, const TreeState& whole_state,
+                       std::int64_t now_ns) {
+    const TreeState state = visible_at(whole_state, now_ns);
+    if (!observed.folders.empty())
+        return fmt::format("folder {} should not be there", observed.folders.front());
     std::map<std::size_t, int> paired;
     for (const auto& [name, index] : observed.names) {
+        if (has_expired(observed.files[index], now_ns)) continue;
         auto expected = state.names.find(name);
         if (expected == state.names.end()) return fmt::format("{} should not be there", name);
         auto [pair, is_new] = paired.emplace(index, expected->second);
@@ -136,9 +207,13 @@ std::string difference(const Observed& observed, const TreeState& state) {
         if (found.modified_ns != file.modified_ns)
             return fmt::format("{} was modified at {}, not {}", name, found.modified_ns,
                                file.modified_ns);
+        if (found.expires_ns != file.expires_ns)
+            return fmt::format("{} expires at {}, not {}", name, found.expires_ns.value_or(0),
+                               file.expires_ns.value_or(0));
     }
+    const auto visible = visible_at(observed, now_ns);
     for (const auto& [name, file] : state.names)
-        if (!observed.names.contains(name)) return fmt::format("{} is missing", name);
+        if (!visible.contains(name)) return fmt::format("{} is missing", name);
     return "";
 }
 

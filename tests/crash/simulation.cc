@@ -9,6 +9,7 @@ struct Simulation::Moment {
     std::unique_ptr<SimDisk> disk;
     std::size_t promised = 0;        // states before this one may not come back
     std::vector<TreeState> allowed;  // from that state on
+    std::int64_t now_ns = 0;
     std::string when;
 };
 
@@ -25,7 +26,7 @@ class Simulation::Run {
 
     /// False when the product cannot do such a step.
     bool step(const Step& step, std::size_t number, bool is_last) {
-        clock_.advance_ms(1'000);
+        clock_.advance_ms(duration_ms(step));
         states_.push_back(after(states_.back(), step, number, clock_.now().ns));
         // Cloning into a name that is not there makes it first.
         if (step.kind == Kind::kClone && states_[states_.size() - 2].names.size() == 1)
@@ -60,7 +61,7 @@ class Simulation::Run {
         });
     }
     void take_moment(std::string when) {
-        Moment moment{disk_->kill(), promised_, between_, std::move(when)};
+        Moment moment{disk_->kill(), promised_, between_, clock_.now().ns, std::move(when)};
         moment.allowed.insert(moment.allowed.end(),
                               states_.begin() + static_cast<std::ptrdiff_t>(promised_),
                               states_.end());
@@ -79,7 +80,7 @@ class Simulation::Run {
             EXPECT_TRUE(is_new || known->second == file.hash)
                 << "the ETag " << file.etag << " names two contents";
         }
-        EXPECT_EQ(difference(now, states_.back()), "");
+        EXPECT_EQ(difference(now, states_.back(), clock_.now().ns), "");
     }
 
     SeededRandom random_;
@@ -92,8 +93,8 @@ class Simulation::Run {
     std::size_t promised_ = 0;
 };
 
-Simulation::Simulation(std::uint64_t seed, CutOptions options)
-    : seed_(seed), options_(options), random_(seed), ground_(make_ground(random_)) {}
+Simulation::Simulation(std::uint64_t seed, CutOptions options, Rule rule)
+    : seed_(seed), options_(options), random_(seed), ground_(make_ground(random_, rule)) {}
 
 void Simulation::run(const Sequence& sequence) {
     Run run(ground_, seed_);
@@ -132,7 +133,7 @@ void Simulation::check_image(const Sequence& sequence, Run& run, const Moment& m
         std::string differences;
         bool fits = false;
         for (const TreeState& state : moment.allowed) {
-            const std::string differs = difference(found, state);
+            const std::string differs = difference(found, state, moment.now_ns);
             fits = fits || differs.empty();
             differences += "\n  " + differs;
         }
@@ -143,9 +144,11 @@ void Simulation::check_image(const Sequence& sequence, Run& run, const Moment& m
             known != run.etags.end() && known->second != file.hash)
             failure += "\n  the ETag " + file.etag + " names two contents";
     if (!failure.empty())
-        ADD_FAILURE() << "seed " << seed_ << ": " << text_of(sequence) << "; cut " << moment.when
-                      << " (" << moment.disk->pending().size() << " changes pending), " << what
-                      << ":" << failure;
+        ADD_FAILURE() << "seed " << seed_ << ": "
+                      << (ground_.initial.rule == Rule::kTransient ? "under a rule: " : "")
+                      << text_of(sequence) << "; cut " << moment.when << " ("
+                      << moment.disk->pending().size() << " changes pending), " << what << ":"
+                      << failure;
 }
 
 }  // namespace reelfs::test

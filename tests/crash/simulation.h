@@ -26,7 +26,7 @@ class Simulation {
         std::uint64_t sequences = 0, moments = 0, images = 0, distinct = 0;
     };
 
-    Simulation(std::uint64_t seed, CutOptions options);
+    Simulation(std::uint64_t seed, CutOptions options, Rule rule = Rule::kNone);
 
     /// Adds a gtest failure for each promise broken, with the sequence and the cut. The steps must
     /// be possible one after the other.

@@ -34,6 +34,14 @@ std::string_view name_of(Kind kind) {
             return "clone";
         case Kind::kPut:
             return "put";
+        case Kind::kStream:
+            return "stream";
+        case Kind::kStreamFails:
+            return "stream-fails";
+        case Kind::kPass:
+            return "pass";
+        case Kind::kExpire:
+            return "expire";
         case Kind::kFsync:
             return "fsync";
         case Kind::kSyncFolder:
@@ -45,7 +53,8 @@ std::string_view name_of(Kind kind) {
 }
 
 bool has_name(Kind kind) {
-    return kind != Kind::kSyncFolder && kind != Kind::kRestart;
+    return kind != Kind::kSyncFolder && kind != Kind::kRestart && kind != Kind::kPass &&
+           kind != Kind::kExpire;
 }
 
 void write(FileState& file, std::uint64_t offset, const std::vector<std::byte>& bytes) {
@@ -88,8 +97,17 @@ int TreeState::links(int file) const {
                                           [&](const auto& entry) { return entry.second == file; }));
 }
 
+bool TreeState::has_transient() const {
+    return std::any_of(files.begin(), files.end(),
+                       [](const auto& entry) { return entry.second.expires_ns.has_value(); });
+}
+
 void TreeState::drop_unnamed() {
     std::erase_if(files, [&](const auto& entry) { return links(entry.first) == 0; });
+}
+
+std::int64_t duration_ms(const Step& step) {
+    return step.kind == Kind::kPass || step.kind == Kind::kExpire ? kExpiresAfterMs : 1'000;
 }
 
 std::vector<std::byte> bytes_of_step(std::size_t number, std::uint64_t count) {
@@ -120,10 +138,15 @@ bool is_possible(const TreeState& state, const Step& step) {
         case Kind::kTruncate:
             return here && size() > kTruncateTo;
         case Kind::kLink:
-            return here && !there;
+            return here && !there && !state.files.at(own->second).expires_ns;
         case Kind::kClone:
             return here && size() > 0 && (!there || own->second != other->second);
+        case Kind::kPass:
+        case Kind::kExpire:
+            return state.has_transient();
         case Kind::kPut:
+        case Kind::kStream:
+        case Kind::kStreamFails:
         case Kind::kSyncFolder:
         case Kind::kRestart:
             return true;
@@ -137,10 +160,15 @@ TreeState after(const TreeState& state, const Step& step, std::size_t number, st
     const std::string& own = kNames[static_cast<std::size_t>(step.name)];
     const std::string& other = kNames[static_cast<std::size_t>(1 - step.name)];
     FileState* file = next.file(step.name);
+    const auto instant_of = [&](const std::string& name) -> std::optional<std::int64_t> {
+        if (state.rule == Rule::kNone || name != kNames[1]) return {};
+        return now_ns + kExpiresAfterMs * 1'000'000;
+    };
     const auto make = [&](const std::string& name) -> FileState& {
         next.names[name] = next.next_file;
         FileState& made = next.files[next.next_file++];
         made.modified_ns = now_ns;
+        made.expires_ns = instant_of(name);
         return made;
     };
     switch (step.kind) {
@@ -178,6 +206,7 @@ TreeState after(const TreeState& state, const Step& step, std::size_t number, st
             if (next.names.contains(other)) file->floor = file->bytes.size();
             next.names.erase(own);
             next.names[other] = moved;
+            file->expires_ns = instant_of(other);
             break;
         }
         case Kind::kLink:
@@ -195,12 +224,17 @@ TreeState after(const TreeState& state, const Step& step, std::size_t number, st
             target.modified_ns = now_ns;
             break;
         }
-        case Kind::kPut: {
+        case Kind::kPut:
+        case Kind::kStream: {
             FileState& made = make(own);
             made.bytes = bytes_of_step(number, kAppendBytes);
             made.floor = made.bytes.size();
             break;
         }
+        case Kind::kPass:
+        case Kind::kExpire:
+            return visible_at(next, now_ns);
+        case Kind::kStreamFails:
         case Kind::kFsync:
         case Kind::kSyncFolder:
         case Kind::kRestart:
@@ -210,12 +244,23 @@ TreeState after(const TreeState& state, const Step& step, std::size_t number, st
     return next;
 }
 
+TreeState visible_at(const TreeState& state, std::int64_t now_ns) {
+    TreeState left = state;
+    std::erase_if(left.names, [&](const auto& entry) {
+        const FileState& file = left.files.at(entry.second);
+        return file.expires_ns && *file.expires_ns <= now_ns;
+    });
+    left.drop_unnamed();
+    return left;
+}
+
 bool promise(TreeState& state, const Step& step) {
     if (step.kind == Kind::kFsync)
         state.file(step.name)->floor = state.file(step.name)->bytes.size();
-    if (step.kind == Kind::kRestart)
+    if (step.kind == Kind::kRestart || step.kind == Kind::kStreamFails)  // which syncs everything
         for (auto& [id, file] : state.files) file.floor = file.bytes.size();
     return step.kind == Kind::kFsync || step.kind == Kind::kSyncFolder || step.kind == Kind::kPut ||
+           step.kind == Kind::kStream || step.kind == Kind::kStreamFails ||
            step.kind == Kind::kRestart;
 }
 

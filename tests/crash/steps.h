@@ -1,14 +1,16 @@
 // What the crash simulation does to a tree, and what must be left of it: steps over two names, and
-// a model of the tree after each.
+// a model of the tree after each. On some grounds the second name is under a transient rule.
 //
 // A power cut must leave one of the states between the last promise and the step in flight. What
 // was appended and never promised may be missing from the end of a file, down to its `floor`;
-// nothing else may differ.
+// nothing else may differ. What has expired by then counts as gone, whether or not it has been
+// taken away.
 #pragma once
 
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,16 +30,21 @@ enum class Kind {
     kRename,       // to the other name, over what is there
     kLink,         // the other name as well
     kUnlink,
-    kClone,       // all bytes into the other name, by copy_range
-    kPut,         // an upload replaces it
-    kFsync,       // a promise
-    kSyncFolder,  // a promise of names, and of nothing else
-    kRestart,     // a clean stop, and a start
+    kClone,        // all bytes into the other name, by copy_range
+    kPut,          // an upload replaces it
+    kStream,       // a STREAMING one does, seen by readers while it grows
+    kStreamFails,  // so is this one, and another in a folder made for it; both are given up
+    kPass,         // the time until what is under the rule has expired
+    kExpire,       // and what has expired is taken away
+    kFsync,        // a promise
+    kSyncFolder,   // a promise of names, and of nothing else
+    kRestart,      // a clean stop, and a start
 };
 inline constexpr std::array kEveryKind{
-    Kind::kCreate,   Kind::kAppend, Kind::kAppendSmall, Kind::kOverwrite,  Kind::kFillHole,
-    Kind::kTruncate, Kind::kExtend, Kind::kRename,      Kind::kLink,       Kind::kUnlink,
-    Kind::kClone,    Kind::kPut,    Kind::kFsync,       Kind::kSyncFolder, Kind::kRestart};
+    Kind::kCreate,   Kind::kAppend, Kind::kAppendSmall, Kind::kOverwrite,   Kind::kFillHole,
+    Kind::kTruncate, Kind::kExtend, Kind::kRename,      Kind::kLink,        Kind::kUnlink,
+    Kind::kClone,    Kind::kPut,    Kind::kStream,      Kind::kStreamFails, Kind::kPass,
+    Kind::kExpire,   Kind::kFsync,  Kind::kSyncFolder,  Kind::kRestart};
 
 struct Step {
     Kind kind;
@@ -45,6 +52,14 @@ struct Step {
     bool operator==(const Step&) const = default;
 };
 inline const std::array<std::string, 2> kNames{"a", "b"};
+
+/// Of a container: none, or one by which the second name's files go kExpiresAfterMs after they got
+/// it.
+enum class Rule { kNone, kTransient };
+inline constexpr std::int64_t kExpiresAfterMs = 100'000;
+/// How much time a step takes: so little that nothing expires, or so much that all under the rule
+/// does.
+std::int64_t duration_ms(const Step& step);
 
 using Sequence = std::vector<Step>;
 std::string text_of(const Step& step);
@@ -62,16 +77,19 @@ struct FileState {
     std::vector<std::byte> bytes;
     std::uint64_t floor = 0;  // a cut leaves no fewer bytes
     std::int64_t modified_ns = 0;
+    std::optional<std::int64_t> expires_ns;
     bool operator==(const FileState&) const = default;
 };
 
 struct TreeState {
+    Rule rule = Rule::kNone;
     std::map<std::string, int> names;  // to a key of `files`
     std::map<int, FileState> files;
     int next_file = 1;
 
     FileState* file(int name);
     int links(int file) const;
+    bool has_transient() const;
     void drop_unnamed();
 };
 
@@ -83,6 +101,8 @@ bool is_possible(const TreeState& state, const Step& step);
 /// The state that a possible step leads to, before it has returned; `floor` as far as the step's
 /// own order of writes to the disk decides it.
 TreeState after(const TreeState& state, const Step& step, std::size_t number, std::int64_t now_ns);
+/// What is still there at `now_ns`.
+TreeState visible_at(const TreeState& state, std::int64_t now_ns);
 /// The step has returned: what it promises by that. True when every name is promised with it.
 bool promise(TreeState& state, const Step& step);
 

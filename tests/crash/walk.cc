@@ -47,6 +47,7 @@ class Walker {
             nodes_[kRootNode] = *root;
             RF_CHECK(folder(r, *root));
             RF_CHECK(files(r));
+            RF_CHECK(queue(r));
             RF_CHECK(packs(r));
             return counted(r);
         }));
@@ -75,6 +76,7 @@ class Walker {
                 const Attributes& a = entry.node.attributes;
                 row("entry {} {} -> {}", id.value(), entry.name, a.node.value());
                 ++names_[a.node];
+                if (a.expires) transient_[a.node] = {id, entry.name};
                 const bool is_new = nodes_.emplace(a.node, entry.node).second;
                 if (!a.is_directory()) continue;
                 ++folders;
@@ -95,15 +97,33 @@ class Walker {
         for (NodeId orphan : orphans) problem("node {} has no name", orphan.value());
         for (const auto& [id, node] : nodes_) {
             const Attributes& a = node.attributes;
-            row("node {} {} {:o} links {} size {} held {} times {} {} etag {}", id.value(),
-                static_cast<int>(a.type), a.mode, a.links, a.size, a.allocated_bytes, a.modified.ns,
-                a.changed.ns, node.etag.hex());
+            row("node {} {} {:o} links {} size {} held {} times {} {} expires {} etag {}",
+                id.value(), static_cast<int>(a.type), a.mode, a.links, a.size, a.allocated_bytes,
+                a.modified.ns, a.changed.ns, a.expires ? a.expires->ns : 0, node.etag.hex());
             RF_TRY(auto xattrs, r.xattr_names(id));
             for (const auto& name : xattrs) row("xattr {} {}", id.value(), name);
             if (!a.is_directory() && a.links != names_[id])
                 problem("node {} has {} links and {} names", id.value(), a.links, names_[id]);
             if (a.is_file()) RF_CHECK(slices(r, node));
         }
+        return done();
+    }
+
+    /// What expires stands in the queue, by its instant and its name, and nothing else does.
+    Result<void> queue(Reader& r) {
+        RF_TRY(auto queued, r.expiries_due(Timestamp{INT64_MAX}, 200));
+        for (const auto& one : queued) {
+            row("expiry {} due {} since {} transient {} as {}/{}", one.node.value(), one.due.ns,
+                one.since.ns, one.transient, one.parent.value(), one.name);
+            const auto place = transient_.find(one.node);
+            if (place == transient_.end() || place->second != std::pair(one.parent, one.name))
+                problem("node {}, queued as {}/{}, is not there", one.node.value(),
+                        one.parent.value(), one.name);
+            else if (!one.transient || nodes_[one.node].attributes.expires != one.due)
+                problem("node {} is queued for another instant than its own", one.node.value());
+        }
+        if (queued.size() != transient_.size())
+            problem("{} files expire, {} are in the queue", transient_.size(), queued.size());
         return done();
     }
 
@@ -267,6 +287,7 @@ class Walker {
     Walk walk_;
     std::map<NodeId, catalog::NodeRow> nodes_;
     std::map<NodeId, std::uint32_t> names_;
+    std::map<NodeId, std::pair<NodeId, std::string>> transient_;  // and where it is
     std::map<ExtentId, Extent> extents_;
     std::uint64_t packs_ = 0;
 };

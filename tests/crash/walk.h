@@ -1,5 +1,6 @@
 // A walk over everything a closed store's catalog says, by its own arithmetic and not the
-// product's: names, links, slices, extents, packs, freed ranges. What does not add up is a problem.
+// product's: names, links, slices, extents, packs, freed ranges, the queue of what
+// expires. What does not add up is a problem.
 #pragma once
 
 #include <string>
