@@ -4,16 +4,22 @@ writes what it was promised to a record outside the store, only after the system
 A record is lines of JSON. "begin" says what is about to be tried (it may or may not have happened), anything
 else is a promise. `durable` promises (fsync, fsyncdir) must survive a power cut; all must survive kill -9.
 
-verify_<worker>(folder, record, power_cut) checks a record against the tree and returns how many promises it checked.
+verify_<worker>(folder, record, seed, power_cut) checks a record against the tree and returns how many promises it
+checked; or {promise: how many}, when a worker has several kinds. PROMISES are all of them.
+
+Workers that speak HTTP find in the environment: CRASH_HTTP, the address; CRASH_TARGET, a finished file;
+CRASH_FOLDER, the folder above theirs; CRASH_TOKEN, which may put.
 """
 
 import errno
+import http.client
 import json
 import os
 import random
 import sys
+import time
 
-from harness import outcome, pattern, read_file, write_file
+from harness import http_connection, outcome, pattern, read_file, write_file
 
 GONE = {errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ECONNREFUSED, errno.ESTALE}
 
@@ -274,8 +280,6 @@ def verify_changer(folder, record, seed, power_cut):
 # HTTP readers: what is served of a finished file is right, also while the daemon is dying.
 
 def reader(folder, record, rng, seed):
-    import http.client
-    from harness import http_connection
     address, target = os.environ["CRASH_HTTP"], os.environ["CRASH_TARGET"]
     count = 0
     try:
@@ -302,7 +306,140 @@ def verify_reader(folder, record, seed, power_cut):
     return len(of(record, "read"))
 
 
-WORKERS = ("appender", "overwriter", "renamer", "creator", "changer", "reader")
+# What is sent over HTTP, in pieces, and given up now and then.
+
+def put(connection, name, headers, pieces, whole=True):
+    """The answer's status; without the end of the body there is none."""
+    connection.putrequest("PUT", f"{os.environ['CRASH_FOLDER']}/{name}")
+    for header, value in {"Authorization": f"Bearer {os.environ['CRASH_TOKEN']}", "Transfer-Encoding": "chunked",
+                          **headers}.items():
+        connection.putheader(header, value)
+    connection.endheaders()
+    for piece in pieces:
+        connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    if not whole:
+        connection.close()   # the next request opens another
+        return None
+    connection.send(b"0\r\n\r\n")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+# STREAMING uploads over a few names, seen while they grow. What was answered is there, unless a later one has come
+# whole; one that was given up never is, nor the folder made for it.
+
+def uploader(folder, record, rng, seed):
+    connection, version = http_connection(os.environ["CRASH_HTTP"], timeout=60), 0
+    try:
+        while True:
+            version += 1
+            size, whole = rng.choice((0, 5_000, 40_000, 300_000, 1_000_000)), rng.random() < 0.7
+            name = f"growing-{version % 3}" if whole or rng.random() < 0.7 else f"made-{version}/growing"
+            body = b"%010d" % version + pattern(seed + version, size)
+            step = rng.choice((1_000, 30_000, 400_000))
+            record("begin", version=version, name=name, size=size, whole=whole)
+            status = put(connection, f"uploader/{name}", {"x-amz-upload-availability": "STREAMING"},
+                         (body[at:at + step] for at in range(0, len(body), step)), whole)
+            if status == 200:
+                record("uploaded", version=version, name=name, durable=True)
+            elif whole:
+                record("wrong error", status=status, version=version)
+                return
+    except (OSError, http.client.HTTPException) as error:
+        record("gone", text=repr(error))
+
+
+def verify_uploader(folder, record, seed, power_cut):
+    begun = {line["version"]: line for line in of(record, "begin")}
+    least = {line["name"]: line["version"] for line in of(record, "uploaded")}
+    present = set(os.listdir(folder))
+    for name in present:
+        data = read_file(f"{folder}/{name}")   # not a folder: those were made for what was given up
+        assert len(data) >= 10, f"{name} has {len(data)} bytes: neither old nor new"
+        version = int(data[:10])
+        line = begun.get(version)
+        assert line and line["name"] == name, f"{name} is version {version}, never uploaded there"
+        assert line["whole"], f"{name} is version {version}, which was given up"
+        assert version >= least.get(name, 0), f"{name} is version {version}; {least[name]} was promised"
+        assert data[10:] == pattern(seed + version, line["size"]), f"{name}, version {version}, is not whole"
+    assert present >= set(least), f"gone: {set(least) - present}"
+    return len(of(record, "uploaded"))
+
+
+# Objects under transient rules, made through either door. Each is there until its instant and not from then on. The
+# record knows the instant as well as the time before and after the object got its name.
+
+LIFETIMES = {"short": 2, "long": 120}   # seconds: one to see it gone, one to see it there, however slow the machine
+
+
+def lifecycle():
+    """The policy of the container that the folders of the loads are in."""
+    return json.dumps({"rules": [
+        {"definition": {"path": [{"wildcard": f"*/expiring/*.{kind}"}],
+                        "seconds_since_create": [{"numeric": [">=", seconds]}]}, "action": "EXPIRE"}
+        for kind, seconds in LIFETIMES.items()]})
+
+
+def expiring(folder, record, rng, seed):
+    connection, number = http_connection(os.environ["CRASH_HTTP"], timeout=60), 0
+    try:
+        while True:
+            number += 1
+            kind, size = rng.choice(tuple(LIFETIMES)), rng.choice((1, 5_000, 40_000))
+            name, data = f"{number}.{kind}", pattern(seed + number, size)
+            how = rng.choice(("renamed", "STANDARD", "STREAMING"))
+            record("begin", name=name, number=number, size=size, how=how, at=time.time())
+            if how == "renamed":
+                write_file(f"{folder}/{number}.tmp", data)
+                record("named", name=name, at=time.time())   # later is the least that its instant counts from
+                os.rename(f"{folder}/{number}.tmp", f"{folder}/{name}")
+            else:
+                status = put(connection, f"expiring/{name}", {"x-amz-upload-availability": how}, [data])
+                if status != 200:
+                    record("wrong error", status=status, name=name)
+                    return
+            record("made", name=name, at=time.time(), durable=how != "renamed")
+    except http.client.HTTPException as error:
+        record("gone", text=repr(error), at=time.time())
+    except OSError as error:
+        if error.errno not in GONE | {errno.ECONNRESET, errno.EPIPE}:
+            raise
+        record("gone", text=repr(error), at=time.time())
+
+
+def verify_expiring(folder, record, seed, power_cut):
+    checked = dict.fromkeys(PROMISES_OF["expiring"], 0)
+    earliest = {line["name"]: line["at"] for line in of(record, "begin", "named")}
+    promised = {line["name"]: line for line in of(record, "made")}
+    ended = last(record, "gone", "at", None)
+    for line in of(record, "begin"):
+        name, lives = line["name"], LIFETIMES[line["name"].split(".")[1]]
+        made = promised.get(name)
+        latest = made["at"] if made else ended
+        asked = time.time()
+        found = outcome(read_file, f"{folder}/{name}")
+        answered = time.time()
+        if found == "ENOENT":
+            if made and (made["durable"] or not power_cut):
+                early = earliest[name] + lives - answered
+                assert early <= 0, f"{name} has gone {early} s before its instant"
+                checked["expiring, gone"] += 1
+            continue
+        expected = pattern(seed + line["number"], line["size"])
+        if power_cut and line["how"] == "renamed":   # its bytes were never promised
+            expected = expected[:len(found)]
+        assert found == expected, \
+            f"{name} of {line['size']} bytes: {found if isinstance(found, str) else len(found)}"
+        assert latest is None or asked < latest + lives, f"{name} is there {asked - latest - lives} s after its instant"
+        checked["expiring, still there"] += made is not None
+    return checked
+
+
+WORKERS = ("appender", "overwriter", "renamer", "creator", "changer", "reader", "uploader", "expiring")
+OVER_HTTP = ("reader", "uploader", "expiring")
+PROMISES_OF = {kind: (kind,) for kind in WORKERS} | {"expiring": ("expiring, still there", "expiring, gone")}
+PROMISES = tuple(promise for kind in WORKERS for promise in PROMISES_OF[kind])
 
 
 def main():

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from harness import MiB, note, pattern, read_file, run, scaled, seeded, write_file
-from test_crash import Load
+from test_crash import Load, prepare
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = 4096
@@ -238,7 +238,7 @@ def test_promises_hold_over_power_cuts_at_random_moments(make_store, scratch, re
         base = f"{scratch}/c{cycle}"
         os.mkdir(base)
         lab = Lab(lambda **options: make_store(f"c{cycle}", **options), base, recorder)
-        lab.mount()
+        prepare(lab.mount())
         load = Load(lab.store, f"{base}/records", 0, rng.randrange(1_000_000))
         try:
             load.start()
