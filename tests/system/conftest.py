@@ -18,13 +18,18 @@ def pytest_configure(config):
     # A terminated run cleans up like one that failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     config.addinivalue_line("markers", "needs_root: installs, makes file systems, or becomes other users")
+    config.addinivalue_line("markers", "more_as_root: tries as root what nobody else may, too")
 
 
 def pytest_collection_modifyitems(config, items):
     """An ordinary user runs what he may; tools/test then runs the others with sudo (REELFS_TESTS_OF_ROOT=only)."""
-    if os.geteuid() == 0 and os.environ.get("REELFS_TESTS_OF_ROOT") != "only":
+    if os.geteuid() != 0:
+        others = [item for item in items if item.get_closest_marker("needs_root")]
+    elif os.environ.get("REELFS_TESTS_OF_ROOT") == "only":
+        others = [item for item in items
+                  if not (item.get_closest_marker("needs_root") or item.get_closest_marker("more_as_root"))]
+    else:
         return
-    others = [item for item in items if (item.get_closest_marker("needs_root") is None) == (os.geteuid() == 0)]
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]

@@ -202,59 +202,63 @@ def as_user(uid, gid, function, *arguments, groups=()):
     return told
 
 
-if ROOT:
-    def test_lists_decide_who_may_read_write_and_list(tree):
-        area = f"{tree.container()}/rights"
-        os.mkdir(area, 0o755)
-        path, folder = f"{area}/file", f"{area}/folder"
-        write_file(path, b"text")
-        os.mkdir(folder, 0o700)
-        os.chmod(path, 0o600)
-        reading, writing = (lambda: os.close(os.open(path, os.O_RDONLY)),
-                            lambda: os.close(os.open(path, os.O_WRONLY)))
-        assert as_user(1234, 1, reading) == "EACCES"
-        run("setfacl", "-m", "u:1234:r,g:777:rw", path)
-        assert as_user(1234, 1, reading) == "done" and as_user(1234, 1, writing) == "EACCES"
-        assert as_user(4321, 1, reading) == "EACCES"
-        assert as_user(4321, 1, writing, groups=(777,)) == "done"
-        os.chmod(path, 0o640)   # the mask: nobody named may write
-        assert as_user(4321, 777, writing) == "EACCES" and as_user(4321, 777, reading) == "done"
-        assert as_user(1234, 1, os.listdir, folder) == "EACCES"
-        run("setfacl", "-m", "u:1234:rx", folder)
-        assert as_user(1234, 1, os.listdir, folder) == "done"
-        run("setfacl", "-b", path, folder)
-        assert as_user(1234, 1, reading) == "EACCES" and as_user(1234, 1, os.listdir, folder) == "EACCES"
+@pytest.mark.needs_root
+def test_lists_decide_who_may_read_write_and_list(tree):
+    area = f"{tree.container()}/rights"
+    os.mkdir(area, 0o755)
+    path, folder = f"{area}/file", f"{area}/folder"
+    write_file(path, b"text")
+    os.mkdir(folder, 0o700)
+    os.chmod(path, 0o600)
+    reading, writing = (lambda: os.close(os.open(path, os.O_RDONLY)),
+                        lambda: os.close(os.open(path, os.O_WRONLY)))
+    assert as_user(1234, 1, reading) == "EACCES"
+    run("setfacl", "-m", "u:1234:r,g:777:rw", path)
+    assert as_user(1234, 1, reading) == "done" and as_user(1234, 1, writing) == "EACCES"
+    assert as_user(4321, 1, reading) == "EACCES"
+    assert as_user(4321, 1, writing, groups=(777,)) == "done"
+    os.chmod(path, 0o640)   # the mask: nobody named may write
+    assert as_user(4321, 777, writing) == "EACCES" and as_user(4321, 777, reading) == "done"
+    assert as_user(1234, 1, os.listdir, folder) == "EACCES"
+    run("setfacl", "-m", "u:1234:rx", folder)
+    assert as_user(1234, 1, os.listdir, folder) == "done"
+    run("setfacl", "-b", path, folder)
+    assert as_user(1234, 1, reading) == "EACCES" and as_user(1234, 1, os.listdir, folder) == "EACCES"
 
-    def test_only_the_owner_and_root_set_lists(tree):
-        path = f"{tree.container()}/owned"
-        write_file(path, b"")
-        os.chown(path, 1234, 1)
-        os.chmod(path, 0o666)
+
+@pytest.mark.needs_root
+def test_only_the_owner_and_root_set_lists(tree):
+    path = f"{tree.container()}/owned"
+    write_file(path, b"")
+    os.chown(path, 1234, 1)
+    os.chmod(path, 0o666)
+    value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in (
+        (1, 7, 0xffffffff), (2, 7, 4321), (4, 7, 0xffffffff), (16, 7, 0xffffffff), (32, 7, 0xffffffff)))
+    assert as_user(4321, 1, os.setxattr, path, ACCESS, value) == "EPERM"
+    assert as_user(4321, 1, os.removexattr, path, ACCESS) == "EPERM"
+    assert outcome(os.getxattr, path, ACCESS) == "ENODATA"
+    assert as_user(1234, 1, os.setxattr, path, ACCESS, value) == "done"
+    assert os.getxattr(path, ACCESS) == value
+    assert as_user(1234, 1, os.setxattr, path, DEFAULT, value) == "EACCES"
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("gid, groups, stays", [(1, (), False), (5678, (), True), (1, (2, 5678), True)])
+def test_sgid_goes_when_a_stranger_to_the_group_sets_a_list(gid, groups, stays, tree, twin):
+    seen = []
+    for root in (tree.container(), twin):
+        path = f"{root}/sgid-{gid}-{len(groups)}"
+        os.mkdir(path)
+        os.chown(path, 1234, 5678)
+        os.chmod(path, 0o2755)
+        os.chmod(root, 0o755)
         value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in (
-            (1, 7, 0xffffffff), (2, 7, 4321), (4, 7, 0xffffffff), (16, 7, 0xffffffff), (32, 7, 0xffffffff)))
-        assert as_user(4321, 1, os.setxattr, path, ACCESS, value) == "EPERM"
-        assert as_user(4321, 1, os.removexattr, path, ACCESS) == "EPERM"
-        assert outcome(os.getxattr, path, ACCESS) == "ENODATA"
-        assert as_user(1234, 1, os.setxattr, path, ACCESS, value) == "done"
-        assert os.getxattr(path, ACCESS) == value
-        assert as_user(1234, 1, os.setxattr, path, DEFAULT, value) == "EACCES"
-
-    @pytest.mark.parametrize("gid, groups, stays", [(1, (), False), (5678, (), True), (1, (2, 5678), True)])
-    def test_sgid_goes_when_a_stranger_to_the_group_sets_a_list(gid, groups, stays, tree, twin):
-        seen = []
-        for root in (tree.container(), twin):
-            path = f"{root}/sgid-{gid}-{len(groups)}"
-            os.mkdir(path)
-            os.chown(path, 1234, 5678)
-            os.chmod(path, 0o2755)
-            os.chmod(root, 0o755)
-            value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in (
-                (1, 7, 0xffffffff), (2, 5, 4321), (4, 5, 0xffffffff), (16, 5, 0xffffffff), (32, 5, 0xffffffff)))
-            fd = os.open(path, os.O_RDONLY)
-            assert as_user(1234, gid, os.setxattr, fd, ACCESS, value, groups=groups) == "done"
-            os.close(fd)
-            seen.append(oct(os.stat(path).st_mode))
-        assert seen[0] == seen[1] == ("0o42755" if stays else "0o40755")
+            (1, 7, 0xffffffff), (2, 5, 4321), (4, 5, 0xffffffff), (16, 5, 0xffffffff), (32, 5, 0xffffffff)))
+        fd = os.open(path, os.O_RDONLY)
+        assert as_user(1234, gid, os.setxattr, fd, ACCESS, value, groups=groups) == "done"
+        os.close(fd)
+        seen.append(oct(os.stat(path).st_mode))
+    assert seen[0] == seen[1] == ("0o42755" if stays else "0o40755")
 
 
 if not STAND_IN:

@@ -451,7 +451,6 @@ def test_missing_zone_is_named(make_store):
 @pytest.fixture
 def small_disk(scratch):
     """A disk of its own: ext4 on a loop device. Needs root."""
-    assert ROOT, "a disk of its own needs root: run the tests as root"
     path = f"{scratch}/disk"
     os.mkdir(path)
 
@@ -466,6 +465,7 @@ def small_disk(scratch):
     detach(path)
 
 
+@pytest.mark.needs_root
 def test_full_disk_is_a_clean_error_and_not_fatal(make_store, small_disk):
     store = make_store(init=False)
     store.dir = f"{small_disk(160)}/store"
@@ -500,6 +500,7 @@ def test_full_disk_is_a_clean_error_and_not_fatal(make_store, small_disk):
     store.umount()
 
 
+@pytest.mark.needs_root
 def test_disk_full_of_others_files_can_still_be_mounted_and_deleted_from(make_store, small_disk):
     store = make_store(init=False)
     disk = small_disk(160)
@@ -518,6 +519,7 @@ def test_disk_full_of_others_files_can_still_be_mounted_and_deleted_from(make_st
     store.umount()
 
 
+@pytest.mark.needs_root
 def test_read_only_disk_is_a_clear_error(make_store, small_disk):
     store = make_store(init=False)
     disk = small_disk(160)
@@ -558,33 +560,35 @@ def flags_of(path):
         return next(line.split()[5] for line in file if line.split()[4] == path).split(",")
 
 
-if ROOT:
-    def test_remount_changes_what_it_names_and_nothing_else(make_store):
-        store = make_store().mount(options="dev,suid,noatime")
-        folder = store.container()
-        with open(f"{folder}/f", "wb") as file:
-            file.write(b"still open")
-            file.flush()
-            done = helper(store, "rw", "noatime", "user_id=0", "group_id=0", "remount", "ro")
-            assert done.returncode == 4 and "open for writing" in said(done)
-            assert "rw" in flags_of(store.path)
-        assert helper(store, "remount", "ro", "noatime").returncode == 0
-        assert sorted(flags_of(store.path)) == ["noatime", "ro"], "suid and dev are still allowed"
-        for call, *arguments in ((os.mkdir, f"{folder}/d"), (os.unlink, f"{folder}/f"), (os.chmod, f"{folder}/f", 0o600),
-                                 (os.setxattr, f"{folder}/f", "user.a", b"1"), (os.open, f"{folder}/f", os.O_WRONLY),
-                                 (os.mkdir, f"{store.path}/another")):
-            assert outcome(call, *arguments) == "EROFS", call
-        assert read_file(f"{folder}/f") == b"still open"
-        assert store.get(f"{folder}/f")[0] == 200
-        assert helper(store, "remount", "rw", "nosuid").returncode == 0
-        assert sorted(flags_of(store.path)) == ["noatime", "nosuid", "rw"]
-        os.mkdir(f"{folder}/d")
-        store.umount()
+@pytest.mark.needs_root
+def test_remount_changes_what_it_names_and_nothing_else(make_store):
+    store = make_store().mount(options="dev,suid,noatime")
+    folder = store.container()
+    with open(f"{folder}/f", "wb") as file:
+        file.write(b"still open")
+        file.flush()
+        done = helper(store, "rw", "noatime", "user_id=0", "group_id=0", "remount", "ro")
+        assert done.returncode == 4 and "open for writing" in said(done)
+        assert "rw" in flags_of(store.path)
+    assert helper(store, "remount", "ro", "noatime").returncode == 0
+    assert sorted(flags_of(store.path)) == ["noatime", "ro"], "suid and dev are still allowed"
+    for call, *arguments in ((os.mkdir, f"{folder}/d"), (os.unlink, f"{folder}/f"), (os.chmod, f"{folder}/f", 0o600),
+                             (os.setxattr, f"{folder}/f", "user.a", b"1"), (os.open, f"{folder}/f", os.O_WRONLY),
+                             (os.mkdir, f"{store.path}/another")):
+        assert outcome(call, *arguments) == "EROFS", call
+    assert read_file(f"{folder}/f") == b"still open"
+    assert store.get(f"{folder}/f")[0] == 200
+    assert helper(store, "remount", "rw", "nosuid").returncode == 0
+    assert sorted(flags_of(store.path)) == ["noatime", "nosuid", "rw"]
+    os.mkdir(f"{folder}/d")
+    store.umount()
 
-    def test_remount_of_what_is_no_mount_says_so(make_store):
-        store = make_store()
-        done = helper(store, "remount", "ro")
-        assert done.returncode != 0 and "no mount of reelfs" in said(done)
+
+@pytest.mark.needs_root
+def test_remount_of_what_is_no_mount_says_so(make_store):
+    store = make_store()
+    done = helper(store, "remount", "ro")
+    assert done.returncode != 0 and "no mount of reelfs" in said(done)
 
 
 # The ordinary user
@@ -640,8 +644,8 @@ def test_ordinary_user_mounts_through_fusermount(scratch):
         assert b"owner 65534" in done.stdout
 
 
+@pytest.mark.needs_root
 def test_without_a_fuse_device_the_message_says_what_to_do(scratch, make_store):
-    assert ROOT, "hiding /dev/fuse needs root: run the tests as root"
     store = make_store()
     command = f"'{BIN}' mount '{store.dir}' '{store.path}' --foreground --key-file '{store.key}'"
     for script, words in (("mount --bind /dev/null /dev/fuse", r"/dev/fuse|fuse"),

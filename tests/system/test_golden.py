@@ -74,6 +74,7 @@ if os.environ.get("REELFS_WRITE_GOLDEN"):
         write_golden(make_store, os.environ["REELFS_WRITE_GOLDEN"])
 
 
+@pytest.mark.needs_root   # the files in them are root's
 @pytest.mark.parametrize("version", sorted(os.listdir(GOLDEN)) if os.path.isdir(GOLDEN) else [])
 def test_a_store_of_an_earlier_release_opens_and_reads_whole(make_store, scratch, version):
     store = make_store("golden", init=False)

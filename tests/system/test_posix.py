@@ -643,6 +643,7 @@ def space_is_reported(d):
             found.f_frsize >= 512]
 
 
+@pytest.mark.more_as_root
 @pytest.mark.parametrize("name", list(scenarios))
 def test_same_as_ext4(name, area, twin):
     expected = scenarios[name](twin)

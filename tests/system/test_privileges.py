@@ -162,13 +162,13 @@ def scene(folder, user):
     return {name: (told[name], left_of(f"{folder}/{name}")) for name in names}
 
 
-if os.geteuid() == 0:
-    @pytest.mark.parametrize("user", list(USERS))
-    def test_calls_answer_and_leave_what_they_do_on_ext4(user, area, twin):
-        expected, seen = scene(f"{twin}/here", user), scene(f"{area}/here", user)
-        wrong = [f"{name}: {seen[name]} instead of {expected[name]}" for name in expected
-                 if seen[name] != expected[name] and name.split(" ", 1)[1] not in UNKNOWABLE.get(user, ())]
-        assert not wrong, "\n".join(wrong)
+@pytest.mark.needs_root
+@pytest.mark.parametrize("user", list(USERS))
+def test_calls_answer_and_leave_what_they_do_on_ext4(user, area, twin):
+    expected, seen = scene(f"{twin}/here", user), scene(f"{area}/here", user)
+    wrong = [f"{name}: {seen[name]} instead of {expected[name]}" for name in expected
+             if seen[name] != expected[name] and name.split(" ", 1)[1] not in UNKNOWABLE.get(user, ())]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_user_sets_what_is_his_and_no_more(area):
