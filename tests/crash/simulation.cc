@@ -97,7 +97,8 @@ Simulation::Simulation(std::uint64_t seed, CutOptions options, Rule rule)
     : seed_(seed), options_(options), random_(seed), ground_(make_ground(random_, rule)) {}
 
 void Simulation::run(const Sequence& sequence) {
-    Run run(ground_, seed_);
+    // Not the stream that made the ground: what is drawn twice is the same, as an ETag must not be.
+    Run run(ground_, ~seed_);
     for (std::size_t i = 0; i < sequence.size(); ++i)
         if (!run.step(sequence[i], i + 1, i + 1 == sequence.size())) return;
     ++counts_.sequences;
