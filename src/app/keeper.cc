@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/close_range.h>
+#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,10 +13,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <new>
 #include <span>
+#include <thread>
 
 #include "app/paths.h"
 #include "app/unix_socket.h"
@@ -27,6 +33,10 @@ namespace {
 constexpr std::size_t kSaidBytesMax = 8 * 1024;
 constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kDescriptorsMax = 64;
+
+/// A daemon that was killed is gone within this, and the end of its socket says so, unless one of
+/// its threads waits in the kernel for the mount.
+constexpr std::chrono::seconds kStuckAfter{1};
 
 struct OrderMessage {
     Keeper::Order order;
@@ -90,6 +100,45 @@ Message receive_message(int socket) {
     return received;
 }
 
+}  // namespace
+
+/// Tells one process that the main thread of the other has ended, which nothing else does while
+/// another thread of it cannot end: a robust mutex in memory of both, held for life.
+class LifeSign {
+  public:
+    /// Held by the calling thread from now on.
+    static Result<std::unique_ptr<LifeSign>> start() {
+        void* memory = ::mmap(nullptr, sizeof(pthread_mutex_t), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) return Error::from_errno(errno, "share memory with the keeper");
+        auto* mutex = new (memory) pthread_mutex_t;
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+        pthread_mutex_init(mutex, &attributes);
+        pthread_mutexattr_destroy(&attributes);
+        pthread_mutex_lock(mutex);
+        return std::unique_ptr<LifeSign>(new LifeSign(mutex));
+    }
+    /// By the thread that started it.
+    ~LifeSign() {
+        pthread_mutex_unlock(mutex_);
+        ::munmap(mutex_, sizeof *mutex_);
+    }
+    LifeSign(const LifeSign&) = delete;
+    LifeSign& operator=(const LifeSign&) = delete;
+
+    /// In the other process: returns when that thread has ended.
+    void wait_for_end() { pthread_mutex_lock(mutex_); }
+
+  private:
+    explicit LifeSign(pthread_mutex_t* mutex) : mutex_(mutex) {}
+    pthread_mutex_t* const mutex_;
+};
+
+namespace {
+
 // The keeper's side
 
 /// The folder is root's and everybody may pass through it; the socket is the owner's.
@@ -137,7 +186,7 @@ class KeeperProcess {
         switch (message.order) {
             case Keeper::Order::kAttach:
                 if (attachment_ == nullptr) break;
-                return attachment_->attach();
+                return attach();
             case Keeper::Order::kTune:
                 if (attachment_ == nullptr) break;
                 attachment_->tune();
@@ -171,9 +220,22 @@ class KeeperProcess {
         return Error(Errc::kInvalid, "not among the keeper's duties");
     }
 
+    /// From another thread, when the daemon has ended and a thread of it waits in the kernel for an
+    /// answer that nobody will give: without this, it and whoever uses the mount waited for ever.
+    void end_mount() {
+        if (attached_.load(std::memory_order_acquire)) attachment_->abandon(true);
+    }
+
   private:
+    Result<Descriptors> attach() {
+        auto devices = attachment_->attach();
+        if (devices) attached_.store(true, std::memory_order_release);
+        return devices;
+    }
+
     const KeeperDuties& duties_;
     std::unique_ptr<fuse::Attachment> attachment_;
+    std::atomic<bool> attached_{false};  // and the attachment changes no more
 };
 
 void answer(int socket, const Result<Descriptors>& outcome) {
@@ -200,7 +262,7 @@ void keep_only(int socket) {
     for (int standard = 0; standard < 3; ++standard) ::dup2(null.get(), standard);
 }
 
-[[noreturn]] void run_keeper(const KeeperDuties& duties, int socket) noexcept {
+[[noreturn]] void run_keeper(const KeeperDuties& duties, LifeSign& daemon, int socket) noexcept {
     ::prctl(PR_SET_NAME, "reelfs-keeper", 0, 0, 0);
     // What ends the daemon ends the keeper, and nothing else does: it is needed until then.
     for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(number, SIG_IGN);
@@ -210,6 +272,11 @@ void keep_only(int socket) {
     if (::geteuid() == 0 && !keep_rights_of_keeper()) ::_exit(1);
     try {
         KeeperProcess keeper(duties);
+        std::thread([&] {
+            daemon.wait_for_end();
+            std::this_thread::sleep_for(kStuckAfter);  // the usual end ends this process meanwhile
+            keeper.end_mount();
+        }).detach();
         while (true) {
             const Message received = receive_message(3);
             OrderMessage order{};
@@ -255,8 +322,15 @@ Result<std::size_t> index_of(const std::vector<Element>& list, const Element& wa
 
 }  // namespace
 
+Keeper::Keeper(KeeperDuties duties, std::unique_ptr<LifeSign> life_sign, Fd socket, int pid)
+    : duties_(std::move(duties)),
+      life_sign_(std::move(life_sign)),
+      pid_(pid),
+      socket_(std::move(socket)) {}
+
 Result<std::unique_ptr<Keeper>> Keeper::start(KeeperDuties duties,
                                               const std::function<void()>& forget) {
+    RF_TRY(auto life_sign, LifeSign::start());
     int ends[2] = {-1, -1};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return Error::from_errno(errno, "make a socket to the keeper");
@@ -266,9 +340,10 @@ Result<std::unique_ptr<Keeper>> Keeper::start(KeeperDuties duties,
     if (child < 0) return Error::from_errno(errno, "start the keeper");
     if (child == 0) {
         forget();
-        run_keeper(duties, theirs.get());
+        run_keeper(duties, *life_sign, theirs.get());
     }
-    return std::unique_ptr<Keeper>(new Keeper(std::move(duties), std::move(ours), child));
+    return std::unique_ptr<Keeper>(
+        new Keeper(std::move(duties), std::move(life_sign), std::move(ours), child));
 }
 
 Keeper::~Keeper() {

@@ -8,6 +8,10 @@
 //       |--- order ----->|         "detach", "open the log" ...: never a path or an address
 //       |<-- answer -----|         done or an error, and a descriptor where one was asked for
 //
+// A daemon that is killed while its notifier waits in the kernel, for the lock of a folder that a
+// client holds who waits for the daemon, cannot end, and holds the mount open. The keeper notices
+// and ends the mount.
+//
 // What an order is about was settled before the fork (KeeperDuties), so that whoever takes over the
 // daemon can have done again what was to be done anyway, and nothing else. As root the keeper has
 // the four capabilities it needs and no others.
@@ -38,10 +42,12 @@ struct KeeperDuties {
     Identity owner;                         // whose the control socket is
 };
 
+class LifeSign;
+
 class Keeper {
   public:
     /// Forks. `forget` is run in the keeper, to wipe what it has no use for. Call before any thread
-    /// is made.
+    /// is made, in the one that lives as long as the daemon, and destroy it there.
     static Result<std::unique_ptr<Keeper>> start(KeeperDuties duties,
                                                  const std::function<void()>& forget);
     /// Lets it end, and waits for that.
@@ -74,10 +80,10 @@ class Keeper {
 
   private:
     Result<Fd> ask_for_one(Order order, std::size_t which = 0);
-    Keeper(KeeperDuties duties, Fd socket, int pid)
-        : duties_(std::move(duties)), pid_(pid), socket_(std::move(socket)) {}
+    Keeper(KeeperDuties duties, std::unique_ptr<LifeSign> life_sign, Fd socket, int pid);
 
     const KeeperDuties duties_;
+    const std::unique_ptr<LifeSign> life_sign_;
     const int pid_;
     Mutex mutex_;
     Fd socket_ GUARDED_BY(mutex_);

@@ -259,7 +259,11 @@ class Store:
     def kill(self):
         """kill -9, and the dead mount taken away."""
         os.kill(self.pid, signal.SIGKILL)
-        self.daemon.wait()
+        try:
+            self.daemon.wait(30)
+        except subprocess.TimeoutExpired:
+            subprocess.run(["umount", "-f", "-l", self.path], check=False)   # ends the requests of whoever waits there
+            raise AssertionError("a daemon that was killed is still there 30 s after")
         self.daemon = None
         detach(self.path)
 

@@ -168,3 +168,55 @@ def test_kill_in_the_middle_of_recovery(make_store, scratch):
     if not STAND_IN:
         store.mount()
     assert sum(load.verify().values())
+
+
+# Works in a folder through the mount, or over HTTP, until the daemon is gone.
+THROUGH_THE_MOUNT = """
+import os, sys
+n, mine = 0, f"{sys.argv[1]}/{os.getpid()}"
+try:
+    while True:
+        n += 1
+        os.close(os.open(f"{mine}-{n}", os.O_CREAT | os.O_WRONLY))
+        os.rename(f"{mine}-{n}", mine)
+except OSError:
+    pass
+"""
+OVER_HTTP = """
+import http.client, os, sys
+address, folder, token = sys.argv[1:]
+connection, n = http.client.HTTPConnection(address, timeout=30), 0
+try:
+    while True:
+        n += 1
+        connection.request("PUT", f"{folder}/put-{os.getpid()}-{n}", b"x", {"Authorization": f"Bearer {token}"})
+        connection.getresponse().read()
+except (OSError, http.client.HTTPException):
+    pass
+"""
+
+
+if not STAND_IN:
+    def test_killed_while_it_tells_the_kernel_of_changes_it_ends_and_nobody_waits(make_store):
+        """The kernel lets a notification wait for the lock of a folder, which is held by whoever waits there for an
+        answer of the daemon: killed in that moment it could not end, and all its users waited for ever."""
+        rng, _ = seeded("kill between the doors")
+        store = prepare(make_store().mount())
+        for number in range(scaled(10, 100, "kills between the doors")):
+            folder = f"{store.container()}/both-{number}"
+            os.mkdir(folder)
+            target = store.target(f"{folder}/x")[:-2]
+            workers = [subprocess.Popen([sys.executable, "-c", THROUGH_THE_MOUNT, folder]) for _ in range(3)]
+            workers += [subprocess.Popen([sys.executable, "-c", OVER_HTTP, store.http, target, store.writers])
+                        for _ in range(3)]
+            try:
+                wait_until(lambda: any(name.startswith("put-") for name in os.listdir(folder)), 30, "both doors work")
+                time.sleep(rng.uniform(0, 0.3))   # the random moment
+                store.kill()
+                for worker in workers:
+                    worker.wait(30)
+            finally:
+                for worker in workers:
+                    worker.kill()
+                    worker.wait()
+            store.mount()
