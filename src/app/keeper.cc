@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,7 +16,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <new>
@@ -36,7 +36,9 @@ constexpr std::size_t kDescriptorsMax = 64;
 
 /// A daemon that was killed is gone within this, and the end of its socket says so, unless one of
 /// its threads waits in the kernel for the mount.
-constexpr std::chrono::seconds kStuckAfter{1};
+constexpr int kStuckAfterMs = 1'000;
+/// In the keeper.
+constexpr int kSocketOfDaemon = 3;
 
 struct OrderMessage {
     Keeper::Order order;
@@ -256,8 +258,9 @@ void answer(int socket, const Result<Descriptors>& outcome) {
 /// Its descriptors are those it makes itself: whatever the daemon's starter waits for is not held
 /// up by it, and a mount's device, which it passes on, is not kept alive by it.
 void keep_only(int socket) {
-    ::dup3(socket, 3, O_CLOEXEC);
-    ::close_range(4, ~0u, 0);
+    static_assert(kSocketOfDaemon == STDERR_FILENO + 1);
+    ::dup3(socket, kSocketOfDaemon, O_CLOEXEC);
+    ::close_range(kSocketOfDaemon + 1, ~0u, 0);
     Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     for (int standard = 0; standard < 3; ++standard) ::dup2(null.get(), standard);
 }
@@ -274,15 +277,15 @@ void keep_only(int socket) {
         KeeperProcess keeper(duties);
         std::thread([&] {
             daemon.wait_for_end();
-            std::this_thread::sleep_for(kStuckAfter);  // the usual end ends this process meanwhile
-            keeper.end_mount();
+            pollfd hang_up{.fd = kSocketOfDaemon, .events = 0, .revents = 0};
+            if (::poll(&hang_up, 1, kStuckAfterMs) == 0) keeper.end_mount();
         }).detach();
         while (true) {
-            const Message received = receive_message(3);
+            const Message received = receive_message(kSocketOfDaemon);
             OrderMessage order{};
             if (received.bytes.size() != sizeof order) break;
             std::memcpy(&order, received.bytes.data(), sizeof order);
-            answer(3, keeper.carry_out(order));
+            answer(kSocketOfDaemon, keeper.carry_out(order));
         }
     } catch (const std::exception&) {  // no memory: the daemon sees that its keeper is gone
     }
