@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 from harness import (MiB, http_connection, is_mounted, note, outcome, pattern, read_file, run, said, scaled, wait_until,
                      write_file)
 
@@ -115,6 +117,7 @@ def guarded(function, argument, problems):
         problems.append(repr(error))
 
 
+@pytest.mark.needs_root   # who else may not look at a daemon's descriptors
 def test_descriptors_do_not_grow(make_store):
     store = make_store().mount()
     folder = store.container()
