@@ -1,6 +1,7 @@
 // The two dialects of the data plane. MediaStore's own clients sign by header; what they get is
 // what that service gave them: bare ETags, no conditions, one range. Everybody else, presigned URLs
-// included, gets RFC 9110. Pure.
+// included, gets RFC 9110. A delivery rule may fix the form of the ETag for all (model/delivery.h).
+// Pure.
 #pragma once
 
 #include "http/request_gate.h"

@@ -20,11 +20,15 @@ std::string_view content_type_of(const ObjectFacts& object) {
     return mime_type_of(object.name);
 }
 
+bool is_etag_bare(EtagForm form, Dialect dialect) {
+    if (form != EtagForm::kByDialect) return form == EtagForm::kBare;
+    return dialect == Dialect::kMediaStore;
+}
+
 /// What 200, 206 and 304 share.
 void add_validators(Response& response, const ObjectFacts& object, std::int64_t last_modified,
                     Dialect dialect) {
-    const bool bare = dialect == Dialect::kMediaStore;
-    if (!object.etag.empty())
+    if (const bool bare = is_etag_bare(object.delivery.etag, dialect); !object.etag.empty())
         response.add("ETag", bare ? object.etag : fmt::format("\"{}\"", object.etag));
     response.add("Last-Modified", format_http_date(last_modified));
     // What was stored always wins, then what the container's rules say. MediaStore's clients get
@@ -33,7 +37,7 @@ void add_validators(Response& response, const ObjectFacts& object, std::int64_t 
         response.add("Cache-Control", object.cache_control);
     else if (is_safe_field_value(object.delivery.cache_control))
         response.add("Cache-Control", object.delivery.cache_control);
-    else if (is_manifest(object.name) && !bare)
+    else if (is_manifest(object.name) && dialect == Dialect::kRfc9110)
         response.add("Cache-Control", kShortLived);
 }
 

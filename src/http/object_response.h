@@ -1,6 +1,7 @@
 // GET and HEAD of one object, as a pure function: conditions, then the range, then the fields. See
 // range.h for what a growing object answers, and dialect.h: in MediaStore's dialect conditions are
-// ignored, and so are several ranges and any range of a growing object; the ETag is bare.
+// ignored, and so are several ranges and any range of a growing object; the ETag is bare unless a
+// delivery rule says how it is written.
 #pragma once
 
 #include <cstdint>

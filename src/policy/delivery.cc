@@ -26,18 +26,24 @@ Result<std::string> parse_header_value(const Json& value, std::string_view membe
     return text;
 }
 
+Result<EtagForm> parse_etag_form(const Json& value, std::string_view rule) {
+    if (value == "quoted") return EtagForm::kQuoted;
+    if (value == "bare") return EtagForm::kBare;
+    return Error(Errc::kInvalid, fmt::format("{}: \"etag\" is \"quoted\" or \"bare\"", rule));
+}
+
 Result<DeliveryRule> parse_rule(const Json& value, const std::string& name) {
     RF_CHECK(check_members(
         value, name,
-        {"path", "cache_control", "not_found_cache_control", "content_type", "hold_ms"}));
+        {"path", "cache_control", "not_found_cache_control", "content_type", "hold_ms", "etag"}));
     const auto path = value.find("path");
     if (path == value.end())
         return Error(Errc::kInvalid, fmt::format("{}: \"path\" is missing", name));
     if (value.size() == 1)
-        return Error(Errc::kInvalid,
-                     fmt::format("{} sets nothing: it needs \"cache_control\", "
-                                 "\"not_found_cache_control\", \"content_type\" or \"hold_ms\"",
-                                 name));
+        return Error(Errc::kInvalid, fmt::format("{} sets nothing: it needs \"cache_control\", "
+                                                 "\"not_found_cache_control\", \"content_type\", "
+                                                 "\"hold_ms\" or \"etag\"",
+                                                 name));
     DeliveryRule rule;
     RF_TRY(rule.path, parse_pattern(*path, name));
     for (const auto& [member, target] :
@@ -54,6 +60,9 @@ Result<DeliveryRule> parse_rule(const Json& value, const std::string& name) {
             return Error(Errc::kInvalid, fmt::format("{}: \"hold_ms\" is a number from 1 to {}",
                                                      name, limits::http_object_hold_ms_max));
         rule.sets.hold_ms = static_cast<std::int64_t>(ms);
+    }
+    if (const auto etag = value.find("etag"); etag != value.end()) {
+        RF_TRY(rule.sets.etag, parse_etag_form(*etag, name));
     }
     return rule;
 }
@@ -81,6 +90,7 @@ Delivery decide_delivery(const DeliveryRules& rules, std::string_view path) {
         take(decided.not_found_cache_control, rule.sets.not_found_cache_control);
         take(decided.content_type, rule.sets.content_type);
         take(decided.hold_ms, rule.sets.hold_ms);
+        take(decided.etag, rule.sets.etag);
     }
     return decided;
 }

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace reelfs::http {
 namespace {
 
@@ -16,9 +18,10 @@ const ObjectFacts kFinished{.name = "a.ts",
                             .size = 10,
                             .growing = false};
 
-Response respond(const ObjectFacts& object, std::string_view range) {
+Response respond(const ObjectFacts& object, std::string_view range, bool signed_by_header = false) {
     RequestHead head;
     head.method = "GET";
+    if (signed_by_header) head.fields.push_back({"Authorization", "AWS4-HMAC-SHA256 ..."});
     if (!range.empty()) head.fields.push_back({"Range", range});
     return respond_with_object(head, object, kNow);
 }
@@ -41,6 +44,23 @@ TEST(ObjectResponse, AFileThatFinishedSinceItWasOpenedHasNoTagAndNoMultipart) {
     EXPECT_EQ(several.content_length(), 10u);
     EXPECT_EQ(several.fields.find("ETag"), std::string::npos);
     EXPECT_EQ(respond(object, "bytes=0-1").status, 206);
+}
+
+TEST(ObjectResponse, ADeliveryRuleFixesTheFormOfTheTagInBothDialects) {
+    for (const auto& [form, to_others, to_signed] :
+         {std::tuple(EtagForm::kByDialect, "ETag: \"abc\"\r\n", "ETag: abc\r\n"),
+          std::tuple(EtagForm::kQuoted, "ETag: \"abc\"\r\n", "ETag: \"abc\"\r\n"),
+          std::tuple(EtagForm::kBare, "ETag: abc\r\n", "ETag: abc\r\n")}) {
+        ObjectFacts object = kFinished;
+        object.name = "a.m3u8";
+        object.delivery.etag = form;
+        for (const bool by_header : {false, true}) {
+            const std::string fields = respond(object, "", by_header).fields;
+            EXPECT_NE(fields.find(by_header ? to_signed : to_others), std::string::npos) << fields;
+            // Nothing else of a dialect follows the form.
+            EXPECT_EQ(fields.find("Cache-Control") == std::string::npos, by_header) << fields;
+        }
+    }
 }
 
 TEST(ObjectResponse, LastModifiedIsNeverInTheFuture) {

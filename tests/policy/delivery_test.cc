@@ -16,13 +16,17 @@ TEST(DeliveryRules, EachPropertyComesFromTheFirstRuleThatMatchesAndSetsIt) {
         {"path":{"wildcard":"live/*.m3u8"},"cache_control":"max-age=2","hold_ms":3000},
         {"path":{"prefix":"live/"},"cache_control":"max-age=31536000, immutable",
          "not_found_cache_control":"max-age=1"},
-        {"path":{"wildcard":"*.m3u8"},"cache_control":"no-cache","content_type":"audio/mpegurl"}]})");
+        {"path":{"wildcard":"*.m3u8"},"cache_control":"no-cache","content_type":"audio/mpegurl",
+         "etag":"bare"},
+        {"path":{"prefix":""},"etag":"quoted"}]})");
     EXPECT_EQ(decide_delivery(rules, "live/a.m3u8"),
-              (Delivery{"max-age=2", "max-age=1", "audio/mpegurl", 3'000}));
+              (Delivery{"max-age=2", "max-age=1", "audio/mpegurl", 3'000, EtagForm::kBare}));
     EXPECT_EQ(decide_delivery(rules, "live/a.ts"),
-              (Delivery{"max-age=31536000, immutable", "max-age=1", "", 0}));
-    EXPECT_EQ(decide_delivery(rules, "vod/a.m3u8"), (Delivery{"no-cache", "", "audio/mpegurl", 0}));
-    EXPECT_EQ(decide_delivery(rules, "vod/a.ts"), Delivery{});
+              (Delivery{"max-age=31536000, immutable", "max-age=1", "", 0, EtagForm::kQuoted}));
+    EXPECT_EQ(decide_delivery(rules, "vod/a.m3u8"),
+              (Delivery{"no-cache", "", "audio/mpegurl", 0, EtagForm::kBare}));
+    EXPECT_EQ(decide_delivery(rules, "vod/a.ts"), (Delivery{"", "", "", 0, EtagForm::kQuoted}));
+    EXPECT_EQ(decide_delivery({}, "vod/a.ts"), Delivery{});
 }
 
 TEST(DeliveryRules, WhatIsNoDocumentIsRefusedWithTheRuleNamed) {
@@ -41,6 +45,8 @@ TEST(DeliveryRules, WhatIsNoDocumentIsRefusedWithTheRuleNamed) {
              R"({"rules":[{"path":{"prefix":"a"},"hold_ms":30001}]})",
              R"({"rules":[{"path":{"prefix":"a"},"hold_ms":"1"}]})",
              R"({"rules":[{"path":{"prefix":"a"},"hold":1}]})",
+             R"({"rules":[{"path":{"prefix":"a"},"etag":"weak"}]})",
+             R"({"rules":[{"path":{"prefix":"a"},"etag":true}]})",
              R"({"rules":[{"path":"a","hold_ms":1}]})",
          }) {
         auto result = parse_delivery(bad);

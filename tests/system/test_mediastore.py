@@ -204,6 +204,35 @@ def test_item_42_conditions_are_ignored(site, object_url):
         assert site.curl("-H", header, object_url)[0] == 200, header
 
 
+def test_a_delivery_rule_has_the_etag_quoted_or_bare_for_everybody(site, object_url):
+    target = object_url.split(site.store.http)[1]
+
+    def both():
+        """The ETag as MediaStore's dialect and as RFC 9110's has it."""
+        status, headers, _ = site.store.request("GET", target)
+        assert status == 200
+        return site.curl("-I", object_url)[1]["etag"], headers["etag"]
+
+    def rule(verb, *text):
+        return site.store.cli("delivery", verb, "movies", *(["-"] if text else []), "--store", site.store.dir,
+                              **({"stdin": None, "input": text[0].encode()} if text else {}))
+
+    bare = site.curl("-I", object_url)[1]["etag"]
+    quoted = f'"{bare}"'
+    assert both() == (bare, quoted)
+    try:
+        for form, etag in (("bare", bare), ("quoted", quoted)):
+            rule("put", json.dumps({"rules": [{"path": {"prefix": ""}, "etag": form}]}))
+            assert both() == (etag, etag)
+            for validator in (bare, quoted):
+                assert site.store.request("GET", target, {"If-None-Match": validator})[0] == 304
+                status, _, body = site.store.request("GET", target, {"If-Range": validator, "Range": "bytes=1-2"})
+                assert (status, body) == (206, F[1:3])
+    finally:
+        rule("delete")
+    assert both() == (bare, quoted)
+
+
 def test_item_43_and_44_what_is_not_there(site, client):
     for reply in (client.get("no/such"), client.describe("no/such")):
         assert reply.error == "ObjectNotFoundException" and reply.status in (404, None)

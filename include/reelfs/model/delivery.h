@@ -7,11 +7,19 @@
 
 namespace reelfs {
 
+/// How an ETag header is written.
+enum class EtagForm {
+    kByDialect,  // as the request's dialect has it: bare for MediaStore's clients, else quoted
+    kQuoted,     // "…": what RFC 9110 wants
+    kBare,       // without quotes: what MediaStore sent
+};
+
 struct Delivery {
     std::string cache_control;            // unless the object has one stored; "" for none
     std::string not_found_cache_control;  // of a 404; "" for none
     std::string content_type;             // whatever is stored or its name says; "" for none
     std::int64_t hold_ms = 0;             // a GET of what is not there yet waits so long for it
+    EtagForm etag = EtagForm::kByDialect;
     bool operator==(const Delivery&) const = default;
 };
 

@@ -5,9 +5,10 @@
 //                 "cache_control": "max-age=1",         of objects that have none stored
 //                 "not_found_cache_control": "max-age=1",
 //                 "content_type": "application/vnd.apple.mpegurl",
-//                 "hold_ms": 3000}]}                    1 to 30000
+//                 "hold_ms": 3000,                      1 to 30000
+//                 "etag": "quoted"}]}                   or "bare", for every client
 //
-// A rule sets at least one of the four. Each of them is decided alone, by the first rule that
+// A rule sets at least one of the five. Each of them is decided alone, by the first rule that
 // matches the path and sets it.
 //
 // Pure functions: no state, any thread.
@@ -25,7 +26,7 @@ namespace reelfs::policy {
 
 struct DeliveryRule {
     PathPattern path;
-    Delivery sets;  // "" and 0: left to other rules
+    Delivery sets;  // "", 0 and kByDialect: left to other rules
 };
 using DeliveryRules = std::vector<DeliveryRule>;
 
