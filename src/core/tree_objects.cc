@@ -22,8 +22,8 @@ class ObjectReaderImpl final : public ObjectReader {
         : tree_(tree),
           node_(std::move(node)),
           headers_(std::move(headers)),
-          delivery_(std::move(delivery)),
-          hold_(tree.context_.holds) {
+          delivery_(std::move(delivery)) {
+        auto pinned = std::make_shared<Pinned>(tree.context_.holds);
         MutexLock lock(node_->mutex);
         attributes_ = node_->live();
         following_ = node_->growing;
@@ -32,8 +32,10 @@ class ObjectReaderImpl final : public ObjectReader {
             ++node_->followers;
         } else {
             etag_ = node_->row.etag;
-            map_ = node_->map;
+            pinned->map = node_->map;
         }
+        MutexLock own(mutex_);
+        pinned_ = std::move(pinned);
     }
     ~ObjectReaderImpl() override { tree_.drop_reader(node_, following_); }
 
@@ -58,7 +60,8 @@ class ObjectReaderImpl final : public ObjectReader {
     Result<void> read(std::uint64_t offset, std::size_t length, Pins& out) override {
         if (!following_) {
             if (!exists(offset, length)) return beyond();
-            return tree_.files_.pin_map(*map_, offset, length, out);
+            const auto pinned = this->pinned();
+            return tree_.files_.pin_map(*pinned->map, offset, length, out);
         }
         // Its newest bytes may still be changed where they are: a copy.
         Buffer copy(length);
@@ -73,7 +76,8 @@ class ObjectReaderImpl final : public ObjectReader {
     bool read_cached(std::uint64_t offset, std::size_t length, Pins& out) override {
         const std::size_t before = out.size();
         if (!following_) {
-            if (exists(offset, length) && tree_.files_.pin_map_cached(*map_, offset, length, out))
+            if (exists(offset, length) &&
+                tree_.files_.pin_map_cached(*pinned()->map, offset, length, out))
                 return true;
             out.resize(before);
             return false;
@@ -110,7 +114,33 @@ class ObjectReaderImpl final : public ObjectReader {
         });
     }
 
+    bool renew() override {
+        auto fresh = std::make_shared<Pinned>(tree_.context_.holds);
+        MutexLock lock(node_->mutex);
+        const bool named = node_->row.attributes.links > 0;
+        if (!following_) {
+            // Where the same content stands now: it may have been shared, or sealed again.
+            const bool same = etag_.none() ? node_->map == pinned()->map : node_->row.etag == etag_;
+            if (!same) return false;
+            fresh->map = node_->map;
+        }
+        MutexLock own(mutex_);
+        pinned_ = std::move(fresh);
+        return named || node_->growing;
+    }
+
   private:
+    /// What is read, and the hold that keeps it where it is. A read keeps those it began with.
+    struct Pinned {
+        explicit Pinned(Holds& holds) : hold(holds) {}
+        const Holds::Hold hold;              // begun before `map` was looked at
+        std::shared_ptr<const FileMap> map;  // of a finished file
+    };
+    std::shared_ptr<const Pinned> pinned() const {
+        MutexLock own(mutex_);
+        return pinned_;
+    }
+
     bool exists(std::uint64_t offset, std::size_t length) const {
         return offset <= attributes_.size && length <= attributes_.size - offset;
     }
@@ -124,12 +154,12 @@ class ObjectReaderImpl final : public ObjectReader {
     const std::shared_ptr<Node> node_;
     const ObjectHeaders headers_;
     const Delivery delivery_;
-    const Holds::Hold hold_;
     Attributes attributes_;
     ETag etag_;
     bool following_ = false;
     std::uint64_t cuts_ = 0;
-    std::shared_ptr<const FileMap> map_;  // of a finished file
+    mutable Mutex mutex_;  // after Node::mutex
+    std::shared_ptr<const Pinned> pinned_ GUARDED_BY(mutex_);
 };
 
 struct TreeImpl::Resolved {

@@ -83,7 +83,23 @@ void Connection::enter(Phase phase, std::int64_t deadline_after_ms) {
     deadline_ns_ = deadline_after_ms == 0 ? 0 : now_ns() + deadline_after_ms * 1'000'000;
 }
 
+/// A long response keeps on the disk what it reads, and nothing else.
+void Connection::renew_object(std::int64_t now_ns) {
+    if (sent_object_->renew()) {
+        replaced_ns_.reset();
+        return;
+    }
+    if (!replaced_ns_) replaced_ns_ = now_ns;
+    if (now_ns - *replaced_ns_ >= state_.limits.replaced_ms * 1'000'000)
+        fail("what it sends was replaced too long ago");
+}
+
 void Connection::tick(std::int64_t now_ns) {
+    if (dead_) return;
+    if (sent_object_ != nullptr) {
+        renew_object(now_ns);
+        if (dead_) return;
+    }
     if (phase_ == Phase::kWriting) {
         if (pace_.is_stalled(now_ns, acknowledged())) {
             state_.peer_faults.note(PeerFault::kSlowReader);
@@ -96,7 +112,7 @@ void Connection::tick(std::int64_t now_ns) {
         }
         return;
     }
-    if (deadline_ns_ == 0 || now_ns < deadline_ns_ || dead_) return;
+    if (deadline_ns_ == 0 || now_ns < deadline_ns_) return;
     if (phase_ == Phase::kFollowing) return fail("nothing was written to the file for too long");
     expired_ = true;
     socket_.cancel();

@@ -180,6 +180,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void watch();
     Async<void> stop_watching();
     void enter(Phase phase, std::int64_t deadline_after_ms);
+    void renew_object(std::int64_t now_ns);
     void fail(std::string_view why);
     std::int64_t now_ns() const { return state_.clock.monotonic_ns(); }
     std::uint64_t acknowledged();
@@ -208,6 +209,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     std::vector<asio::const_buffer> buffers_;  // what write() hands to the socket
     PoolTask task_;
     Pace pace_;
+    core::ObjectReader* sent_object_ = nullptr;  // while it is sent
+    std::optional<std::int64_t> replaced_ns_;    // since when it is not what others get
     std::uint64_t body_sent_ = 0;
     std::int64_t sent_ns_ = 0;  // when it was
     bool failed_ = false;       // through us, not the peer

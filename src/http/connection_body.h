@@ -71,6 +71,8 @@ inline Async<void> Connection::send(Response& response) {
                                               .request_id = exchange_.request_id,
                                               .minor_version = head_.minor_version,
                                               .keep_alive = keep_alive_});
+    sent_object_ = object_.reader.get();
+    replaced_ns_.reset();
     if (response.head_only) {
         co_await send_text(head, {});
     } else if (response.follow_from) {
@@ -83,6 +85,7 @@ inline Async<void> Connection::send(Response& response) {
         const bool sent = co_await send_text(head, response.text);
         if (sent) body_sent_ = response.text.size();
     }
+    sent_object_ = nullptr;
     sent_ns_ = now_ns();
     enter(Phase::kServing, 0);
 }

@@ -32,6 +32,7 @@ struct ServerLimits {
     std::int64_t head_ms = limits::http_head_ms;
     std::int64_t idle_ms = limits::http_idle_ms;
     std::int64_t stall_ms = limits::http_stall_ms;
+    std::int64_t replaced_ms = limits::http_replaced_ms;
     std::int64_t shed_ms = limits::http_shed_ms;
     std::int64_t linger_ms = limits::http_linger_ms;
     std::int64_t challenge_ms = limits::http_challenge_ms;

@@ -373,6 +373,68 @@ TEST_F(VolumeTest, AFinishedObjectIsASnapshot) {
     EXPECT_EQ(rig.tree().open_object(local, "c", {"f"}).error().code(), Errc::kNotFound);
 }
 
+// One slow download of a film once kept all that was deleted in the store on the disk until it
+// ended.
+TEST_F(VolumeTest, ALongReaderThatRenewsKeepsOnlyWhatItReadsOnTheDisk) {
+    StoreRig rig(random_);
+    rig.background_ms = 5;
+    rig.reopen();
+    const NodeId c = rig.container();
+    const AnonymousPeer local{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
+    const auto bytes = rig.noise(400'000);
+    rig.put(c, "film", bytes);
+    rig.put(c, "live", rig.noise(400'000));
+    auto film = must(rig.tree().open_object(local, "c", {"film"}));
+    auto live = must(rig.tree().open_object(local, "c", {"live"}));
+    ASSERT_TRUE(live->renew());
+    // Overwritten in place, so that what is freed is punched out of packs that stay.
+    auto change = [&](std::string_view name) {
+        auto file = must(rig.tree().open(must(rig.tree().lookup(c, name)).node, {.write = true}));
+        must(rig.tree().write({}, *file, 0, rig.noise(200'000)));
+        must(rig.tree().fsync(*file));
+        rig.tree().release(file);
+    };
+    change("live");
+    EXPECT_FALSE(live->renew()) << "others get another version";
+    live.reset();
+    const std::uint64_t before = rig.disk().calls(test::DiskCall::kPunch);
+    while (rig.disk().calls(test::DiskCall::kPunch) == before) {
+        rig.clock().advance_ms(10);
+        ASSERT_TRUE(film->renew());
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(text_of(*film, 0, bytes.size()), bytes);
+    must(rig.tree().unlink(c, "film"));
+    EXPECT_FALSE(film->renew()) << "it has no name";
+    EXPECT_EQ(text_of(*film, 0, bytes.size()), bytes);
+}
+
+TEST_F(VolumeTest, AReaderGoesWhereItsContentGoes) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container();
+    const AnonymousPeer local{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
+    const auto bytes = rig.noise(400'000);
+    rig.put(c, "a", bytes);
+    auto reader = must(rig.tree().open_object(local, "c", {"a"}));
+    // A copy that shares the content changes the map, and no byte.
+    auto from = must(rig.tree().open(must(rig.tree().lookup(c, "a")).node, {.read = true}));
+    auto to = rig.create(c, "b");
+    EXPECT_EQ(must(rig.tree().copy_range({}, *from, 0, *to, 0, bytes.size())), bytes.size());
+    rig.tree().release(from);
+    rig.tree().release(to);
+    EXPECT_TRUE(reader->renew());
+    EXPECT_EQ(text_of(*reader, 0, bytes.size()), bytes);
+    // A follower is where the file is until that has no name.
+    auto file = rig.create(c, "grows");
+    must(rig.tree().write({}, *file, 0, Bytes(bytes).first(100)));
+    auto follower = must(rig.tree().open_object(local, "c", {"grows"}));
+    ASSERT_TRUE(follower->state().growing);
+    EXPECT_TRUE(follower->renew());
+    must(rig.tree().unlink(c, "grows"));
+    rig.tree().release(file);
+    EXPECT_FALSE(follower->renew());
+}
+
 // What memory answers must be what the catalog would: after every kind of change of a name or of
 // rights.
 TEST_F(VolumeTest, ObjectsOpenedFromMemoryFollowEveryChange) {

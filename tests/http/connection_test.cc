@@ -191,6 +191,37 @@ TEST_F(Connections, APeerThatTakesNothingForAMinuteIsCut) {
     EXPECT_EQ(peer.end(), RawClient::End::kReset);
 }
 
+TEST_F(Connections, AResponseOfWhatWasReplacedTenMinutesAgoIsCutAndNoOther) {
+    limits_.stall_ms = std::int64_t{1'000'000} * limits_.replaced_ms;
+    const std::string content = patterned(32 << 20);
+    auto stays = tree_.put("/live/stays", content);
+    auto goes = tree_.put("/live/goes", content);
+    RawClient of_stays = client(4096);
+    RawClient of_goes = client(4096);
+    of_stays.send(get("/live/stays"));
+    of_goes.send(get("/live/goes"));
+    ASSERT_EQ(of_stays.answer_head().status, 200);
+    ASSERT_EQ(of_goes.answer_head().status, 200);
+    const auto look_twice = [](FakeObject& object) {
+        for (const int seen = object.renewals; object.renewals < seen + 2;)
+            std::this_thread::yield();
+    };
+    const std::string failures =
+        "reelfs_request_failures_total{door=\"http\",operation=\"GetObject\"}";
+    clock_.advance_ms(limits_.replaced_ms + 1);
+    look_twice(*goes);
+    goes->replaced = true;
+    look_twice(*goes);
+    clock_.advance_ms(limits_.replaced_ms - 1'000);
+    look_twice(*goes);
+    EXPECT_EQ(metric(failures), "0") << "it may take that long";
+    while (metric(failures) != "1") clock_.advance_ms(1'000);
+    of_goes.receive_all();
+    EXPECT_EQ(of_goes.end(), RawClient::End::kReset);
+    EXPECT_TRUE(of_stays.receive_at_least(content.size()));
+    EXPECT_TRUE(of_stays.held() == content);
+}
+
 TEST_F(Connections, SlowReadersDoNotKeepTheMemoryOfOthers) {
     limits_.window_bytes = 256 * 1024;
     limits_.bytes_in_flight_max = 512 * 1024;

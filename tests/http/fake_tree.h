@@ -90,6 +90,8 @@ class FakeObject {
     Timestamp modified = Timestamp::from_seconds(784'111'777);  // Sun, 06 Nov 1994 08:49:37 GMT
     bool in_memory = true;
     bool readable = true;
+    std::atomic<bool> replaced = false;  // for readers that have it open
+    std::atomic<int> renewals = 0;       // by them
 
   private:
     friend class FakeReader;
@@ -160,6 +162,10 @@ class FakeReader final : public core::ObjectReader {
     bool read_cached(std::uint64_t offset, std::size_t length, Pins& out) override {
         MutexLock lock(object_->mutex_);
         return object_->in_memory && copy(offset, length, out);
+    }
+    bool renew() override {
+        ++object_->renewals;
+        return !object_->replaced;
     }
     std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) override {
         MutexLock lock(object_->mutex_);

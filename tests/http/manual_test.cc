@@ -24,6 +24,7 @@ const std::map<std::string, std::uint64_t> kDocumented{
     REELFS_LIMIT(http_idle_ms),
     REELFS_LIMIT(http_stall_ms),
     REELFS_LIMIT(http_stall_bytes_per_second),
+    REELFS_LIMIT(http_replaced_ms),
     REELFS_LIMIT(http_connections_max),
     REELFS_LIMIT(http_connections_per_client_max),
     REELFS_LIMIT(http_pool_queue_max),

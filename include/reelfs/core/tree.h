@@ -152,6 +152,11 @@ class ObjectReader {
     /// it was cut; at once if so already. Dropping the returned token cancels (after the drop has
     /// returned `wake` does not run).
     virtual std::shared_ptr<void> wait_beyond(std::uint64_t size, std::function<void()> wake) = 0;
+    /// Whoever reads for long calls this from time to time: what others freed before is then no
+    /// longer kept on the disk for this reader. False: what it reads is itself no longer there for
+    /// anybody else (changed, replaced, without a name), and stays until it lets go. Beside a
+    /// read().
+    virtual bool renew() = 0;
 };
 
 class Tree {

@@ -114,6 +114,9 @@ inline constexpr std::size_t http_pool_queue_max = 1'024;
 inline constexpr int http_backlog = 1'024;
 /// A response whose peer takes less than this for http_stall_ms is cut.
 inline constexpr std::uint64_t http_stall_bytes_per_second = 1 * KiB;
+/// A response whose object has been changed, replaced or removed keeps that version on the disk; it
+/// is cut when it does so for longer.
+inline constexpr std::int64_t http_replaced_ms = 600'000;
 /// While others wait for memory, a response whose socket took nothing for this long gives back its
 /// window, and goes on with a small one when the socket takes bytes again.
 inline constexpr std::int64_t http_shed_ms = 1'000;
