@@ -61,6 +61,7 @@ Result<MountWords> words_of(const ServeArguments& arguments) {
                                                                       : UnknownWords::kRefuse));
     if (!arguments.http.empty()) words.http = arguments.http;
     if (!arguments.admin.empty()) words.admin = arguments.admin;
+    if (!arguments.admin_token_file.empty()) words.admin_token_file = arguments.admin_token_file;
     if (!arguments.region.empty()) words.region = arguments.region;
     if (!arguments.account.empty()) words.account = arguments.account;
     if (!arguments.domain.empty()) words.domain = arguments.domain;
@@ -90,6 +91,9 @@ Result<Prepared> prepare(Machine& machine, const ServeArguments& arguments) {
         RF_TRY(plan.mountpoint, check_mountpoint(arguments.mountpoint, plan.store.path));
     }
     RF_TRY([[maybe_unused]] auto doors, server_options_of(plan.words));
+    if (!plan.words.admin_token_file.empty()) {
+        RF_TRY(plan.admin_token, read_admin_token(machine, plan.words.admin_token_file));
+    }
     // A daemon in service is named before a passphrase is asked for; acquire() decides later.
     RF_CHECK(check_not_served(plan.store.path));
     if (!plan.mountpoint.empty()) RF_CHECK(check_not_mounted(plan.mountpoint));

@@ -100,6 +100,8 @@ void add_doors(CLI::App& command, ServeArguments& serve) {
     command.add_flag("--tls-self-signed", serve.tls_self_signed,
                      "make both files where they do not exist yet");
     command.add_option("--admin", serve.admin, "serve /healthz, /readyz and /metrics, ADDR:PORT");
+    command.add_option("--admin-token-file", serve.admin_token_file,
+                       "file whose first line everybody there has to give; off loopback a must");
     add_keys(command, serve.keys);
     add_json(command, serve.json);
 }

@@ -32,6 +32,7 @@ struct ServeArguments {
     std::string tls_key;
     bool tls_self_signed = false;
     std::string admin;
+    std::string admin_token_file;
     std::string region;
     std::string account;
     std::string domain;

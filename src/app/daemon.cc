@@ -184,6 +184,7 @@ Result<void> Daemon::open_volume(crypto::Unlock unlock) {
 Result<void> Daemon::start_http() {
     RF_TRY(http::ServerOptions options, server_options_of(plan_.words));
     if (!options.http && !options.https && !options.admin) return done();
+    options.admin_token = plan_.admin_token;
     options.degraded = [this] { return volume_->degraded(); };
     options.extra_metrics = [] { return process_metrics(); };
     authenticator_ =

@@ -24,6 +24,7 @@ struct DaemonPlan {
     StoreName store;
     std::string mountpoint;  // real path; "" to serve without a mount
     MountWords words;
+    std::string admin_token;     // "" for none
     std::string key_file;        // real path of the key that is used, or ""
     std::string control_socket;  // where the runtime directory has it; "" without one
     std::string log_path;        // reopened on SIGHUP; "" when the log is not ours to reopen

@@ -51,6 +51,8 @@ Result<http::ServerOptions> server_options_of(const MountWords& words) {
     RF_TRY(options.https, endpoint_of(words.https));
     options.tls = {words.tls_certificate, words.tls_key};
     RF_TRY(options.admin, endpoint_of(words.admin));
+    if (!words.admin_token_file.empty() && !options.admin)
+        return Error(Errc::kInvalid, "an admin token protects nothing without --admin ADDR:PORT");
     RF_CHECK(check_region(words.region));
     RF_CHECK(check_account(words.account));
     options.account = words.account;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <span>
 
@@ -14,6 +15,8 @@ namespace {
 constexpr std::size_t kKeyFileBytesMin = 32;
 constexpr std::size_t kKeyFileBytesMax = 4096;
 constexpr std::size_t kNewKeyBytes = 32;
+constexpr std::size_t kTokenBytesMin = 16;
+constexpr std::size_t kTokenBytesMax = 1024;
 
 bool others_may_read(const std::string& path) {
     struct stat status {};
@@ -47,6 +50,17 @@ Result<std::string> read_secret_line(Machine& machine, const std::string& path) 
     if (others_may_read(path))
         fmt::print(stderr, "reelfs: warning: others may read {}; run: chmod 600 {}\n", path, path);
     return text;
+}
+
+Result<std::string> read_admin_token(Machine& machine, const std::string& path) {
+    RF_TRY(std::string token, read_secret_line(machine, path));
+    const bool visible =
+        std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    if (token.size() >= kTokenBytesMin && token.size() <= kTokenBytesMax && visible) return token;
+    return Error(Errc::kInvalid,
+                 fmt::format("the first line of {0} is no token: one has {1} to {2} visible "
+                             "characters; to make one: head -c 24 /dev/urandom | base64 > {0}",
+                             path, kTokenBytesMin, kTokenBytesMax));
 }
 
 Result<crypto::Unlock> find_unlock(Machine& machine, const Person& person, const StoreId& store,

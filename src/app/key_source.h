@@ -65,5 +65,7 @@ class NewKeyFile {
 Result<crypto::KeyFile> read_key_file(Machine& machine, const std::string& path);
 /// The first line of a file.
 Result<std::string> read_secret_line(Machine& machine, const std::string& path);
+/// A first line that can be sent as a Bearer token (RFC 6750): 16 to 1024 visible characters.
+Result<std::string> read_admin_token(Machine& machine, const std::string& path);
 
 }  // namespace reelfs::app

@@ -59,6 +59,7 @@ constexpr std::array kValued{
     Valued{"tls-certificate", &MountWords::tls_certificate},
     Valued{"tls-key", &MountWords::tls_key},
     Valued{"admin", &MountWords::admin},
+    Valued{"admin-token-file", &MountWords::admin_token_file},
     Valued{"region", &MountWords::region},
     Valued{"account", &MountWords::account},
     Valued{"domain", &MountWords::domain},

@@ -23,6 +23,7 @@ struct MountWords {
     std::string tls_key;          // or ""
     bool tls_self_signed = false;
     std::string admin;                     // ADDR:PORT, or ""
+    std::string admin_token_file;          // or ""
     std::string region = "us-west-2";      // what signatures are scoped to
     std::string account = "000000000000";  // of ARNs
     std::string domain;                    // of endpoint hosts, or ""

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http/basic.h"
+#include "http/credentials.h"
 #include "http/sigv4.h"
 #include "http/text.h"
 #include "reelfs/crypto/secret.h"
@@ -28,15 +29,6 @@ Authenticated a_user(std::string name) {
     Authenticated answer;
     answer.principal.name = std::move(name);
     return answer;
-}
-
-/// What follows `scheme` and a blank; nothing when it is another scheme.
-std::optional<std::string_view> credentials_of(std::string_view authorization,
-                                               std::string_view scheme) {
-    if (authorization.size() <= scheme.size() || authorization[scheme.size()] != ' ' ||
-        !equal_ignoring_case(authorization.substr(0, scheme.size()), scheme))
-        return std::nullopt;
-    return trimmed(authorization.substr(scheme.size()));
 }
 
 }  // namespace

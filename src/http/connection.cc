@@ -465,8 +465,8 @@ Async<Response> Connection::answer_object(Route route, std::string_view query) {
 }
 
 Async<Response> Connection::answer_on_admin(Components segments) {
-    if (!host_is_local(head_.host))
-        co_return error_response(403, "the admin listener answers to a local Host only");
+    if (auto refused = refuse_admin(head_, state_.options.admin_token))
+        co_return *std::move(refused);
     Response response = error_response(500, "internal error");
     const AdminResource resource = route_admin(segments);
     if (!start_on_pool(

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include "http/cors_response.h"
+#include "http/credentials.h"
+#include "http/host.h"
 #include "http/http_date.h"
 #include "http/metrics_text.h"
+#include "reelfs/base/bytes.h"
+#include "reelfs/crypto/secret.h"
 
 namespace reelfs::http {
 
@@ -66,6 +70,20 @@ Response answer_control() {
         R"(over HTTP; use the reelfs command on the server"})");
     response.add("x-amzn-ErrorType", kType);
     response.error = kType;
+    return response;
+}
+
+std::optional<Response> refuse_admin(const RequestHead& head, std::string_view token) {
+    if (token.empty()) {
+        if (host_is_local(head.host)) return std::nullopt;
+        return error_response(403, "the admin listener answers to a local Host only");
+    }
+    const auto authorization = head.single("authorization");
+    const auto given = authorization ? credentials_of(*authorization, "Bearer") : std::nullopt;
+    if (given && crypto::equal_in_constant_time(bytes_of(*given), bytes_of(token)))
+        return std::nullopt;
+    Response response = error_response(401, "the admin listener asks for its token");
+    response.add("WWW-Authenticate", "Bearer realm=\"reelfs admin\"");
     return response;
 }
 

@@ -296,11 +296,11 @@ Result<std::unique_ptr<Server>> start_limited_server(core::Tree& tree, const Clo
                          "listen on " + text_of(*endpoint) +
                              ": this address is reachable from other machines, and nobody would be "
                              "authenticated; bind to a loopback address (127.0.0.1, [::1])");
-    if (options.admin && !is_loopback(*options.admin))
+    if (options.admin && !is_loopback(*options.admin) && options.admin_token.empty())
         return Error(Errc::kInvalid,
                      "--admin " + text_of(*options.admin) +
-                         ": the admin listener is not protected by a token yet; bind it to a "
-                         "loopback address (127.0.0.1, [::1])");
+                         ": this address is reachable from other machines; protect it by "
+                         "--admin-token-file, or bind to a loopback address (127.0.0.1, [::1])");
     auto server = std::make_unique<AsioServer>(tree, clock, metrics, options, limits);
     RF_CHECK(server->start());
     return std::unique_ptr<Server>(std::move(server));

@@ -39,10 +39,12 @@ TEST(MountOptions, LaterWordsWin) {
 
 TEST(MountOptions, OurValuesAreTaken) {
     const MountWords words = parsed(
-        "container=live,http=127.0.0.1:8787,admin=[::1]:9,key-file=/a b/k\\,ey,acl,allow_other");
+        "container=live,http=127.0.0.1:8787,admin=[::1]:9,admin-token-file=/t,key-file=/a b/k\\,ey,"
+        "acl,allow_other");
     EXPECT_EQ(words.container, "live");
     EXPECT_EQ(words.http, "127.0.0.1:8787");
     EXPECT_EQ(words.admin, "[::1]:9");
+    EXPECT_EQ(words.admin_token_file, "/t");
     EXPECT_EQ(words.key_file, "/a b/k,ey");
     EXPECT_TRUE(words.acl);
     EXPECT_TRUE(words.allow_other);
@@ -62,7 +64,7 @@ TEST(MountOptions, WordsForTheHttpDoorAreChecked) {
     for (const char* bad :
          {"account=1", "account=11112222333x", "region=moon", "region=us-west", "region=-west-2",
           "region=us--2", "region=us-west-22", "region=US-west-2", "domain=a..b",
-          "trusted-proxy=10.0.0.1/8", "http=nowhere"})
+          "trusted-proxy=10.0.0.1/8", "http=nowhere", "admin-token-file=/t"})
         EXPECT_EQ(server_options_of(parsed(bad)).error().code(), Errc::kInvalid) << bad;
 }
 

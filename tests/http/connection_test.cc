@@ -400,6 +400,32 @@ TEST_F(AdminListener, TellsHealthReadinessAndMetrics) {
     EXPECT_EQ(admin.get("/live/a").status, 404);
 }
 
+TEST_F(AdminListener, WithATokenAnswersWhoeverHasItAndNobodyElse) {
+    options_.admin_token = "sixteen-or-more-of-them";
+    const std::string with = "GET /metrics HTTP/1.1\r\nHost: monitor.example\r\nAuthorization: ";
+    RawClient admin = admin_client();
+    for (const char* wrong : {"Bearer sixteen-or-more-of-the", "Bearer sixteen-or-more-of-them2",
+                              "Bearer ", "Bearer", "Basic c2l4dGVlbg==", "sixteen-or-more-of-them",
+                              "Bearer x, Bearer sixteen-or-more-of-them"}) {
+        admin.send(with + wrong + "\r\n\r\n");
+        const Answer refused = admin.answer();
+        EXPECT_EQ(refused.status, 401) << wrong;
+        EXPECT_TRUE(refused.field("www-authenticate").starts_with("Bearer")) << wrong;
+    }
+    for (const char* path : {"/healthz", "/readyz", "/metrics", "/none"})
+        EXPECT_EQ(admin.get(path).status, 401) << "a local Host is no token: " << path;
+    admin.send(with + "bearer  sixteen-or-more-of-them\r\n\r\n");
+    EXPECT_EQ(admin.answer().status, 200);
+    // Then other machines may come.
+    ServerOptions open;
+    open.admin = Endpoint{"0.0.0.0", 0};
+    open.admin_token = options_.admin_token;
+    const auto started = start_server(tree_, clock_, metrics_, open);
+    ASSERT_TRUE(started.ok()) << started.error().message();
+    EXPECT_EQ(RawClient(Endpoint{"127.0.0.1", (*started)->admin()->port}).get("/metrics").status,
+              401);
+}
+
 TEST_F(AdminListener, AnswersNoPageThatRebindingTurnedIntoALocalOne) {
     RawClient admin = admin_client();
     admin.send("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n");

@@ -383,6 +383,25 @@ def test_admin_address_off_loopback_is_refused(make_store):
         assert done.returncode != 0 and "loopback" in said(done).lower()
 
 
+def test_admin_address_off_loopback_with_a_token(make_store):
+    store = make_store()
+    token, short = f"{store.base}/token", f"{store.base}/short"
+    write_file(token, b"a-token-of-more-than-16\n")
+    write_file(short, b"too-short\n")
+    os.chmod(token, 0o600)
+    refused = store.cli("mount", store.dir, store.path, "--foreground", "--key-file", store.key, "--admin", "0.0.0.0:0",
+                        "--admin-token-file", short, check=False)
+    assert refused.returncode != 0 and "16 to 1024" in said(refused)
+    store.mount("--admin", "0.0.0.0:0", "--admin-token-file", token)
+    port = store.status()["admin"].rsplit(":", 1)[1]
+    at = f"127.0.0.1:{port}"
+    status, headers, _ = store.request("GET", "/metrics", http=at)
+    assert status == 401 and headers["www-authenticate"].startswith("Bearer")
+    status, _, text = store.request("GET", "/metrics", {"Authorization": "Bearer a-token-of-more-than-16"}, http=at)
+    assert status == 200 and b"reelfs_requests_total" in text
+    assert b"a-token-of-more-than-16" not in store.log_tail().encode()
+
+
 # The admin door
 
 def test_health_and_metrics(make_store):

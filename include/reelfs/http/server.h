@@ -49,6 +49,7 @@ struct ServerOptions {
     std::optional<Endpoint> https;  // the same over TLS 1.2 and 1.3, with `tls`
     TlsFiles tls;
     std::optional<Endpoint> admin;          // /healthz, /readyz, /metrics
+    std::string admin_token;                // asked of everybody there; "": loopback only
     std::function<std::string()> degraded;  // why the store is not fully usable, or "" (for readyz)
     std::function<std::string()>
         extra_metrics;  // further Prometheus text, from the owner of the process; may be empty
