@@ -21,8 +21,8 @@ std::size_t mapped_size(std::size_t size) {
 }
 
 /// Mapped memory that was freed a moment ago, for the next buffer of the same size: pages that are
-/// mapped already need not be cleared again (a fifth of the time of a sequential write). One of
-/// another size first gives back as much as it takes, so that nothing kept adds to a peak.
+/// mapped already need not be cleared again (a fifth of the time of a sequential write). Those
+/// freed longest ago make room for others: sizes come in turn, as when a run of dirty bytes grows.
 class Spares {
   public:
     std::byte* take(std::size_t size) {
@@ -33,23 +33,22 @@ class Spares {
             remove(i);
             return found;
         }
-        for (std::size_t given_back = 0; given_back < size && count_ > 0;) {
-            given_back += spares_[0].size;
-            ::munmap(spares_[0].data, spares_[0].size);
-            remove(0);
-        }
         return nullptr;
     }
     bool keep(std::byte* data, std::size_t size) {
+        if (size > kBytesMax) return false;
         MutexLock lock(mutex_);
-        if (count_ == spares_.size() || bytes_ + size > kBytesMax) return false;
+        while (count_ == spares_.size() || bytes_ + size > kBytesMax) {
+            ::munmap(spares_[0].data, spares_[0].size);
+            remove(0);
+        }
         spares_[count_++] = {data, size};
         bytes_ += size;
         return true;
     }
 
   private:
-    static constexpr std::size_t kBytesMax = 64 * 1024 * 1024;
+    static constexpr std::size_t kBytesMax = 64 * 1024 * 1024;  // of what the limits leave free
     struct Spare {
         std::byte* data;
         std::size_t size;

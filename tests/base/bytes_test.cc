@@ -54,7 +54,28 @@ TEST(Buffer, OneOfASizeFreedAMomentAgoNeedsNoNewPages) {
     EXPECT_LT(after.ru_minflt - before.ru_minflt, 100) << "each would fault 96 times";
 }
 
-TEST(Buffer, WhatIsKeptIsBoundedAndMakesRoomForOthers) {
+TEST(Buffer, SizesThatComeInTurnNeedNoNewPagesEither) {
+    // A run of dirty bytes grows so, and is then sealed into one that is a little larger.
+    const auto grow = [] {
+        Buffer run(kMiB / 4);
+        fill(run);
+        for (std::size_t size = kMiB / 2; size <= 8 * kMiB; size *= 2) {
+            Buffer larger(size);
+            fill(larger);
+            run = std::move(larger);
+        }
+        Buffer sealed(8 * kMiB + kMiB / 16);
+        fill(sealed);
+    };
+    grow();
+    rusage before{}, after{};
+    ::getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < 20; ++i) grow();
+    ::getrusage(RUSAGE_SELF, &after);
+    EXPECT_LT(after.ru_minflt - before.ru_minflt, 400) << "each would fault hundreds of times";
+}
+
+TEST(Buffer, WhatIsKeptIsBounded) {
     const std::size_t before = resident_bytes();
     {
         std::vector<Buffer> many;
@@ -65,12 +86,11 @@ TEST(Buffer, WhatIsKeptIsBoundedAndMakesRoomForOthers) {
         EXPECT_GT(resident_bytes(), before + 300 * kMiB);
     }
     EXPECT_LT(resident_bytes(), before + 80 * kMiB);
-    std::vector<Buffer> others;
     for (int i = 0; i < 7; ++i) {
-        others.emplace_back(9 * kMiB);
-        fill(others.back());
+        Buffer other(9 * kMiB + static_cast<std::size_t>(i) * kMiB);
+        fill(other);
     }
-    EXPECT_LT(resident_bytes(), before + 80 * kMiB) << "spares of another size went first";
+    EXPECT_LT(resident_bytes(), before + 80 * kMiB) << "those of another size went";
 }
 #endif
 
