@@ -5,11 +5,16 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstring>
+#include <memory>
+#include <new>
 
 #include "reelfs/base/disk.h"
 #include "reelfs/base/fd.h"
@@ -18,9 +23,87 @@ namespace reelfs {
 
 namespace {
 
+/// Nothing of these bytes is in the page cache: known since Linux 6.5, and asking reads nothing
+/// ahead, as a read with RWF_NOWAIT would.
+bool is_uncached(const Fd& file, std::uint64_t offset, std::uint64_t length) {
+    constexpr long kCachestat = 451;  // on every architecture; Debian 12's headers are older
+    struct Range {
+        std::uint64_t offset, length;
+    } range{offset, length};
+    struct Counts {
+        std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
+    } counts{};
+    static std::atomic<bool> known = true;
+    if (!known.load(std::memory_order_relaxed)) return false;
+    if (::syscall(kCachestat, file.get(), &range, &counts, 0) == 0) return counts.cached == 0;
+    if (errno == ENOSYS) known = false;
+    return false;
+}
+
+/// A file once more, for reads past the page cache. Opened at the first of them: most files never
+/// have one.
+class DirectFile {
+  public:
+    DirectFile() = default;
+    DirectFile(const DirectFile&) = delete;
+    DirectFile& operator=(const DirectFile&) = delete;
+    ~DirectFile() {
+        if (const int fd = fd_.load(); fd >= 0) ::close(fd);
+    }
+
+    /// Whole and from the device; false when that cannot be had here, or ends early.
+    bool read_at(const Fd& file, std::uint64_t offset, MutableBytes out) {
+        const int fd = descriptor(file);
+        if (fd < 0) return false;
+        const std::uint64_t begin = offset / kStep * kStep;
+        const std::uint64_t end = (offset + out.size() + kStep - 1) / kStep * kStep;
+        thread_local const std::unique_ptr<std::byte[], Free> bounce(
+            static_cast<std::byte*>(::operator new(kBytesMax + 2 * kStep, kAlignment)));
+        ssize_t n = 0;
+        do {
+            n = ::pread(fd, bounce.get(), end - begin, static_cast<off_t>(begin));
+        } while (n < 0 && errno == EINTR);
+        if (n < 0 && errno == EINVAL) fd_.store(kCannot);  // and what was opened stays open
+        const std::size_t before = offset - begin;
+        if (n < 0 || static_cast<std::size_t>(n) < before + out.size()) return false;
+        std::memcpy(out.data(), bounce.get() + before, out.size());
+        return true;
+    }
+
+    static constexpr std::size_t kBytesMax = 64 * 1024;
+
+  private:
+    static constexpr std::uint64_t kStep = 4096;  // as every device can
+    static constexpr std::align_val_t kAlignment{kStep};
+    static constexpr int kUntried = -1, kCannot = -2;
+    struct Free {
+        void operator()(std::byte* data) const { ::operator delete(data, kAlignment); }
+    };
+
+    int descriptor(const Fd& file) {
+        int known = fd_.load();
+        if (known != kUntried) return known;
+        const std::string path = "/proc/self/fd/" + std::to_string(file.get());
+        int opened = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+        if (opened < 0) opened = errno == EMFILE || errno == ENFILE ? kUntried : kCannot;
+        if (fd_.compare_exchange_strong(known, opened)) return opened;
+        if (opened >= 0) ::close(opened);  // another thread was first
+        return known;
+    }
+
+    std::atomic<int> fd_ = kUntried;
+};
+
 class PosixFile final : public File {
   public:
     PosixFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+    Result<std::size_t> read_once_at(std::uint64_t offset, MutableBytes out) const override {
+        if (out.size() <= DirectFile::kBytesMax && is_uncached(fd_, offset, out.size()) &&
+            direct_.read_at(fd_, offset, out))
+            return out.size();
+        return read_at(offset, out);  // which has the errors to tell
+    }
 
     Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) const override {
         std::size_t total = 0;
@@ -102,6 +185,7 @@ class PosixFile final : public File {
   private:
     const Fd fd_;
     const std::string path_;
+    mutable DirectFile direct_;
 };
 
 int flags_of(OpenMode mode) {

@@ -103,6 +103,7 @@ class ExtentReader::Session {
             const std::size_t size = layout_.sealed_length(block);
             if (scratch.size() < size) scratch = Buffer(size);
             const MutableBytes opened = scratch.span().first(size);
+            once_ = true;
             RF_CHECK(open_into(block, opened));
             copy_out(block, opened, out);
             return done();
@@ -161,7 +162,8 @@ class ExtentReader::Session {
 
     /// A pack that is gone is damage, never "no such file".
     Result<void> read_stored(std::uint64_t skip, MutableBytes out) {
-        auto read = reader_.store_.read(extent_.location, skip, out);
+        auto read = once_ ? reader_.store_.read_once(extent_.location, skip, out)
+                          : reader_.store_.read(extent_.location, skip, out);
         if (!read && read.error().code() == Errc::kNotFound)
             return Error(Errc::kCorrupt, read.error().message());
         return read;
@@ -243,6 +245,7 @@ class ExtentReader::Session {
     const ExtentLayout layout_;
     const std::uint64_t start_;
     const std::size_t length_;
+    bool once_ = false;  // what is read now is not kept here, nor need it be in the page cache
     std::optional<ExtentOpener> opener_;
     BlockCache::Block cached_tags_;
     std::vector<std::byte> inline_;

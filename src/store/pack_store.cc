@@ -106,14 +106,11 @@ class PackStore final : public ExtentStore {
     }
 
     Result<void> read(const Location& location, std::uint64_t skip, MutableBytes out) override {
-        if (!location.pack) return Error(Errc::kInvalid, "an inline extent is not in the store");
-        RF_TRY(const auto file, file_of(*location.pack));
-        RF_TRY(const std::size_t count, file->read_at(location.offset + skip, out));
-        if (count == out.size()) return done();
-        return Error(
-            Errc::kCorrupt,
-            fmt::format("pack {} ends at {}, before {}", location.pack->hex(),
-                        location.offset + skip + count, location.offset + skip + out.size()));
+        return read_by(&File::read_at, location, skip, out);
+    }
+    Result<void> read_once(const Location& location, std::uint64_t skip,
+                           MutableBytes out) override {
+        return read_by(&File::read_once_at, location, skip, out);
     }
 
     void will_need(const Location& location, std::uint64_t skip, std::uint64_t length) override {
@@ -186,6 +183,19 @@ class PackStore final : public ExtentStore {
     Result<StoreSpace> space() override { return zones_.space(); }
 
   private:
+    using ReadCall = Result<std::size_t> (File::*)(std::uint64_t, MutableBytes) const;
+    Result<void> read_by(ReadCall call, const Location& location, std::uint64_t skip,
+                         MutableBytes out) {
+        if (!location.pack) return Error(Errc::kInvalid, "an inline extent is not in the store");
+        RF_TRY(const auto file, file_of(*location.pack));
+        RF_TRY(const std::size_t count, (*file.*call)(location.offset + skip, out));
+        if (count == out.size()) return done();
+        return Error(
+            Errc::kCorrupt,
+            fmt::format("pack {} ends at {}, before {}", location.pack->hex(),
+                        location.offset + skip + count, location.offset + skip + out.size()));
+    }
+
     Result<PackId> open_in(Zone& zone) {
         PackId id;
         random_.fill(id.bytes);

@@ -93,6 +93,10 @@ TYPED_TEST_P(StoreConformance, ReadSkipsIntoTheExtent) {
     std::vector<std::byte> part(3000);
     ASSERT_TRUE(this->store().read(location, 5000, part).ok());
     EXPECT_TRUE(std::equal(part.begin(), part.end(), bytes.begin() + 5000));
+    std::vector<std::byte> once(100);
+    ASSERT_TRUE(this->store().read_once(location, 5100, once).ok());
+    EXPECT_TRUE(std::equal(once.begin(), once.end(), bytes.begin() + 5100));
+    EXPECT_EQ(this->store().read_once({PackId{}, 0, 1}, 0, part).error().code(), Errc::kNotFound);
     this->store().will_need(location, 0, location.length);
 }
 

@@ -23,6 +23,11 @@ class File {
 
     /// Reads up to out.size() bytes at `offset`; fewer only at the end of the file.
     virtual Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) const = 0;
+    /// The same, of a little that is not likely to be read again soon: what the system's page cache
+    /// does not hold goes past it, where system and file system can do that.
+    virtual Result<std::size_t> read_once_at(std::uint64_t offset, MutableBytes out) const {
+        return read_at(offset, out);
+    }
     /// Writes all pieces back to back at `offset`. After an error any part may have been written.
     virtual Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) = 0;
     Result<void> write_at(std::uint64_t offset, Bytes bytes) {

@@ -62,6 +62,10 @@ class ExtentStore {
     /// Fills `out` from location.offset + `skip`. kCorrupt when the pack is shorter, kNotFound when
     /// it is absent.
     virtual Result<void> read(const Location& location, std::uint64_t skip, MutableBytes out) = 0;
+    /// The same, of a little that is not likely to be asked for again soon.
+    virtual Result<void> read_once(const Location& location, std::uint64_t skip, MutableBytes out) {
+        return read(location, skip, out);
+    }
     /// Hints that these bytes will be read soon.
     virtual void will_need(const Location& location, std::uint64_t skip, std::uint64_t length) = 0;
     /// Returns the durable end: an offset in the pack (see 2). Callers that wait at once share one

@@ -1,0 +1,93 @@
+// Reads past the page cache: the same bytes, and nothing left in it.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "reelfs/base/disk.h"
+#include "support/seeded_random.h"
+#include "support/temp_dir.h"
+
+namespace reelfs {
+namespace {
+
+class PosixFileTest : public ::testing::Test {
+  protected:
+    PosixFileTest() : bytes_(300'007) {
+        random_.fill(bytes_);
+        file_ = disk_.open(path_, OpenMode::kCreateNew).value();
+        EXPECT_TRUE(file_->write_at(0, bytes_).ok());
+        EXPECT_TRUE(file_->sync().ok());
+        file_->drop_cache();
+    }
+    std::vector<std::byte> once(std::uint64_t offset, std::size_t length) {
+        std::vector<std::byte> found(length);
+        auto count = file_->read_once_at(offset, found);
+        EXPECT_TRUE(count.ok());
+        found.resize(count ? *count : 0);
+        return found;
+    }
+    std::vector<std::byte> expected(std::uint64_t offset, std::size_t length) const {
+        const std::size_t from = std::min<std::size_t>(offset, bytes_.size());
+        const Bytes there = Bytes(bytes_).subspan(from);
+        return copy_of(there.first(std::min(length, there.size())));
+    }
+    /// Of the file's pages, how many the page cache holds.
+    std::size_t cached_pages() const {
+        const std::size_t pages = (bytes_.size() + 4095) / 4096;
+        const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+        void* const map = ::mmap(nullptr, bytes_.size(), PROT_READ, MAP_SHARED, fd, 0);
+        std::vector<unsigned char> there(pages);
+        EXPECT_EQ(::mincore(map, bytes_.size(), there.data()), 0);
+        ::munmap(map, bytes_.size());
+        ::close(fd);
+        std::size_t count = 0;
+        for (const unsigned char page : there) count += page & 1;
+        return count;
+    }
+    bool can_go_past() const {
+        const int fd = ::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+        std::uint64_t range[2] = {0, 1}, counts[5] = {};
+        const bool tells = ::syscall(451, fd, range, counts, 0) == 0;  // cachestat(2)
+        if (fd >= 0) ::close(fd);
+        return fd >= 0 && tells;
+    }
+
+    test::SeededRandom random_;
+    test::TempDir dir_;
+    const std::string path_ = dir_.path() + "/f";
+    PosixDisk disk_;
+    std::vector<std::byte> bytes_;
+    std::unique_ptr<File> file_;
+};
+
+TEST_F(PosixFileTest, WhatIsReadOnceIsTheSameWhereverItBeginsAndEnds) {
+    for (int i = 0; i < 300; ++i) {
+        const std::uint64_t offset = random_.below(bytes_.size() + 5'000);
+        const std::size_t length = 1 + random_.below(i % 10 == 0 ? 100'000 : 20'000);
+        ASSERT_EQ(once(offset, length), expected(offset, length)) << offset << "+" << length;
+        // Newer bytes, which only the page cache has, beside older ones that it has not.
+        const std::size_t at = random_.below(bytes_.size() - 100);
+        random_.fill(MutableBytes(bytes_).subspan(at, 100));
+        ASSERT_TRUE(file_->write_at(at, Bytes(bytes_).subspan(at, 100)).ok());
+        const std::uint64_t around = at < 6'000 ? 0 : at - 6'000;
+        ASSERT_EQ(once(around, 12'000), expected(around, 12'000)) << around;
+        if (i % 7 == 0) {
+            ASSERT_TRUE(file_->sync().ok());
+            file_->drop_cache();
+        }
+    }
+}
+
+TEST_F(PosixFileTest, WhatIsReadOnceTakesNoRoomInThePageCache) {
+    ASSERT_EQ(cached_pages(), 0u) << "or nothing is proven";
+    EXPECT_EQ(once(100'000, 8'192), expected(100'000, 8'192));
+    EXPECT_EQ(cached_pages() == 0, can_go_past());
+    std::vector<std::byte> found(8'192);
+    ASSERT_TRUE(file_->read_at(100'000, found).ok());
+    EXPECT_GE(cached_pages(), 3u);
+}
+
+}  // namespace
+}  // namespace reelfs
