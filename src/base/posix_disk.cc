@@ -52,8 +52,9 @@ class DirectFile {
     }
 
     /// Whole and from the device; false when that cannot be had here, or ends early.
-    bool read_at(const Fd& file, std::uint64_t offset, MutableBytes out) {
-        const int fd = descriptor(file);
+    Result<bool> read_at(const Fd& file, const std::string& path, std::uint64_t offset,
+                         MutableBytes out) {
+        const int fd = cannot_.load() ? kCannot : descriptor(file);
         if (fd < 0) return false;
         const std::uint64_t begin = offset / kStep * kStep;
         const std::uint64_t end = (offset + out.size() + kStep - 1) / kStep * kStep;
@@ -63,9 +64,13 @@ class DirectFile {
         do {
             n = ::pread(fd, bounce.get(), end - begin, static_cast<off_t>(begin));
         } while (n < 0 && errno == EINTR);
-        if (n < 0 && errno == EINVAL) fd_.store(kCannot);  // and what was opened stays open
+        if (n < 0 && errno == EINVAL) {  // a device that wants other steps
+            cannot_ = true;
+            return false;
+        }
+        if (n < 0) return Error::from_errno(errno, "read " + path);
         const std::size_t before = offset - begin;
-        if (n < 0 || static_cast<std::size_t>(n) < before + out.size()) return false;
+        if (static_cast<std::size_t>(n) < before + out.size()) return false;
         std::memcpy(out.data(), bounce.get() + before, out.size());
         return true;
     }
@@ -92,6 +97,7 @@ class DirectFile {
     }
 
     std::atomic<int> fd_ = kUntried;
+    std::atomic<bool> cannot_ = false;
 };
 
 class PosixFile final : public File {
@@ -99,10 +105,11 @@ class PosixFile final : public File {
     PosixFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
     Result<std::size_t> read_once_at(std::uint64_t offset, MutableBytes out) const override {
-        if (out.size() <= DirectFile::kBytesMax && is_uncached(fd_, offset, out.size()) &&
-            direct_.read_at(fd_, offset, out))
-            return out.size();
-        return read_at(offset, out);  // which has the errors to tell
+        if (out.size() > DirectFile::kBytesMax || !is_uncached(fd_, offset, out.size()))
+            return read_at(offset, out);
+        RF_TRY(const bool whole, direct_.read_at(fd_, path_, offset, out));
+        if (whole) return out.size();
+        return read_at(offset, out);
     }
 
     Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) const override {

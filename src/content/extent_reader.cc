@@ -103,8 +103,8 @@ class ExtentReader::Session {
             const std::size_t size = layout_.sealed_length(block);
             if (scratch.size() < size) scratch = Buffer(size);
             const MutableBytes opened = scratch.span().first(size);
-            once_ = true;
-            RF_CHECK(open_into(block, opened));
+            // Alone it is one of many places; beside others the page cache reads ahead.
+            RF_CHECK(open_into(block, opened, first_block() == last_block()));
             copy_out(block, opened, out);
             return done();
         }
@@ -161,9 +161,9 @@ class ExtentReader::Session {
     }
 
     /// A pack that is gone is damage, never "no such file".
-    Result<void> read_stored(std::uint64_t skip, MutableBytes out) {
-        auto read = once_ ? reader_.store_.read_once(extent_.location, skip, out)
-                          : reader_.store_.read(extent_.location, skip, out);
+    Result<void> read_stored(std::uint64_t skip, MutableBytes out, bool once = false) {
+        auto read = once ? reader_.store_.read_once(extent_.location, skip, out)
+                         : reader_.store_.read(extent_.location, skip, out);
         if (!read && read.error().code() == Errc::kNotFound)
             return Error(Errc::kCorrupt, read.error().message());
         return read;
@@ -219,15 +219,15 @@ class ExtentReader::Session {
         return done();
     }
 
-    /// Opens a block, padding included.
-    Result<void> open_into(BlockIndex block, MutableBytes plain) {
+    /// Opens a block, padding included. `once`: it is not kept, nor need the page cache have it.
+    Result<void> open_into(BlockIndex block, MutableBytes plain, bool once = false) {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
         if (!sealed_.empty())
             return opener_->open_block(block, tag(block),
                                        sealed_.subspan(layout_.sealed_start(block), plain.size()),
                                        plain);
-        RF_CHECK(read_stored(layout_.sealed_start(block), plain));
+        RF_CHECK(read_stored(layout_.sealed_start(block), plain, once));
         return opener_->open_block(block, tag(block), plain, plain);
     }
 
@@ -245,7 +245,6 @@ class ExtentReader::Session {
     const ExtentLayout layout_;
     const std::uint64_t start_;
     const std::size_t length_;
-    bool once_ = false;  // what is read now is not kept here, nor need it be in the page cache
     std::optional<ExtentOpener> opener_;
     BlockCache::Block cached_tags_;
     std::vector<std::byte> inline_;
