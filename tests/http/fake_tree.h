@@ -201,14 +201,17 @@ class FakeTree final : public core::Tree {
   public:
     /// `path`: "/container/a/b", decoded bytes.
     std::shared_ptr<FakeObject> put(const std::string& path, std::string content) {
-        auto object = std::make_shared<FakeObject>();
-        object->set_content(std::move(content));
-        {
-            MutexLock lock(mutex_);
-            objects_[path] = object;
-        }
-        tell(path);
-        return object;
+        return name(
+            path, [](FakeObject&) {}, std::move(content));
+    }
+    std::shared_ptr<FakeObject> put_growing(const std::string& path, std::string content) {
+        return name(
+            path, [](FakeObject& object) { object.set_growing(); }, std::move(content));
+    }
+    /// Somebody has it open for change in place.
+    std::shared_ptr<FakeObject> put_being_written(const std::string& path, std::string content) {
+        return name(
+            path, [](FakeObject& object) { object.set_being_written(true); }, std::move(content));
     }
     /// A name has been given or taken, or a last writer has gone: whoever watches is told.
     void tell(const std::string& path) {
@@ -219,11 +222,6 @@ class FakeTree final : public core::Tree {
     void wait_for_watches(std::size_t count) {
         MutexLock lock(mutex_);
         while (watches_.size() != count) watched_.wait(mutex_);
-    }
-    std::shared_ptr<FakeObject> put_growing(const std::string& path, std::string content) {
-        auto object = put(path, std::move(content));
-        object->set_growing();
-        return object;
     }
 
     Result<std::shared_ptr<core::ObjectReader>> open_object(const AccessRequest& request,
@@ -401,6 +399,20 @@ class FakeTree final : public core::Tree {
     void set_change_listener(core::ChangeListener*) override {}
 
   private:
+    /// Whoever watches looks at once: an object is all that it shall be before it has its name.
+    std::shared_ptr<FakeObject> name(const std::string& path,
+                                     const std::function<void(FakeObject&)>& prepare,
+                                     std::string content) {
+        auto object = std::make_shared<FakeObject>();
+        object->set_content(std::move(content));
+        prepare(*object);
+        {
+            MutexLock lock(mutex_);
+            objects_[path] = object;
+        }
+        tell(path);
+        return object;
+    }
     static Error no() { return Error(Errc::kUnsupported, "the fake tree has objects only"); }
 
     struct Watch {

@@ -102,11 +102,9 @@ TEST_F(HeldServer, AHalfWrittenPlaylistIsNotLookedAt) {
     RawClient peer = held("?_HLS_msn=3&_HLS_part=0");
     tree_.wait_for_watches(1);
     // Rewritten in place: created anew, then growing, then closed.
-    auto growing = tree_.put_growing(kPath, playlist(3, 1));
-    tree_.tell(kPath);
-    auto open = tree_.put(kPath, playlist(3, 1) + "#EXT-X-PART:DURATION=1,URI=\"half");
-    open->set_being_written(true);
-    tree_.tell(kPath);
+    tree_.put_growing(kPath, playlist(3, 1));
+    auto open =
+        tree_.put_being_written(kPath, playlist(3, 1) + "#EXT-X-PART:DURATION=1,URI=\"half");
     open->set_content(playlist(3, 2));
     open->set_being_written(false);
     tree_.tell(kPath);
