@@ -10,14 +10,16 @@ namespace reelfs::catalog {
 
 namespace {
 
-#define RF_EXTENT_COLUMNS                                                                       \
-    "extent.id, extent.container, extent.key, extent.salt, extent.cipher, extent.block_shift, " \
-    "extent.plain_bytes, pack.name, extent.offset, extent.length, extent.shared"
-
 /// SQLite's integers are signed; no offset of ours is that large.
 std::uint64_t clamp(std::uint64_t offset) {
     return std::min<std::uint64_t>(offset, std::numeric_limits<std::int64_t>::max());
 }
+
+Error absent(ExtentId extent) {
+    return Error(Errc::kNotFound, fmt::format("extent {} is not in the catalog", extent.value()));
+}
+
+}  // namespace
 
 Result<ExtentRow> extent_row(const Query& query, int first) {
     ExtentRow row;
@@ -44,12 +46,6 @@ Result<ExtentRow> extent_row(const Query& query, int first) {
     return row;
 }
 
-Error absent(ExtentId extent) {
-    return Error(Errc::kNotFound, fmt::format("extent {} is not in the catalog", extent.value()));
-}
-
-}  // namespace
-
 ExtentTable::ExtentTable(Preparation& preparation, PackTable& packs)
     : packs_(packs),
       slices_(preparation, "SELECT slice.file_offset, slice.length, slice.start, " RF_EXTENT_COLUMNS
@@ -64,6 +60,9 @@ ExtentTable::ExtentTable(Preparation& preparation, PackTable& packs)
                             " FROM extent CROSS JOIN pack ON pack.id = extent.pack "
                             "WHERE extent.pack = ?1 AND extent.offset >= ?2 "
                             "ORDER BY extent.offset LIMIT ?3"),
+      after_(preparation, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
+                          " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
+                          "WHERE extent.id > ?1 ORDER BY extent.id LIMIT ?2"),
       inline_bytes_(preparation, "SELECT bytes FROM extent WHERE id = ?1 AND bytes IS NOT NULL"),
       insert_slice_(preparation,
                     "INSERT INTO slice(node, file_offset, length, extent, start) "
@@ -81,9 +80,6 @@ ExtentTable::ExtentTable(Preparation& preparation, PackTable& packs)
       slices_after_(preparation,
                     "SELECT node, file_offset, length, extent, start FROM slice "
                     "WHERE (node, file_offset) > (?1, ?2) ORDER BY node, file_offset LIMIT ?3"),
-      extents_after_(preparation, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
-                                  " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
-                                  "WHERE extent.id > ?1 ORDER BY extent.id LIMIT ?2"),
       share_(preparation, "UPDATE extent SET shared = 1 WHERE id = ?1 AND shared = 0"),
       // From the last run that begins at or before the block asked for.
       runs_(preparation,
@@ -220,7 +216,7 @@ Result<std::vector<Reader::NodeSlice>> ExtentTable::slices_after(NodeId node,
 }
 
 Result<std::vector<Reader::PackExtent>> ExtentTable::after(ExtentId after, int limit) {
-    Query query(extents_after_, after, limit);
+    Query query(after_, after, limit);
     return owned_extents(query);
 }
 

@@ -23,6 +23,7 @@ class PackTable {
     /// kNotEmpty while an extent is in it; its freed ranges go with it.
     Result<void> remove(const PackId& pack);
     Result<void> add_live(std::int64_t key, std::int64_t bytes);
+    Result<void> set_live(const PackId& pack, std::int64_t bytes);
     Result<std::uint64_t> count();
 
     Result<std::vector<FreedRow>> freed(int limit);
@@ -39,6 +40,7 @@ class PackTable {
     Statement remove_;
     Statement in_use_;
     Statement add_live_;
+    Statement set_live_;
     Statement count_;
     Statement freed_;
     Statement freed_bytes_;
@@ -46,6 +48,12 @@ class PackTable {
     Statement remove_freed_;
     Statement remove_freed_of_;
 };
+
+#define RF_EXTENT_COLUMNS                                                                       \
+    "extent.id, extent.container, extent.key, extent.salt, extent.cipher, extent.block_shift, " \
+    "extent.plain_bytes, pack.name, extent.offset, extent.length, extent.shared"
+/// From RF_EXTENT_COLUMNS, beginning at column `first`.
+Result<ExtentRow> extent_row(const Query& query, int first);
 
 class ExtentTable {
   public:
@@ -77,6 +85,7 @@ class ExtentTable {
     Statement slices_;
     Statement find_;
     Statement in_pack_;
+    Statement after_;
     Statement inline_bytes_;
     Statement insert_slice_;
     Statement own_;
@@ -85,7 +94,6 @@ class ExtentTable {
     Statement remove_;
     Statement count_;
     Statement slices_after_;
-    Statement extents_after_;
     Statement share_;
     Statement runs_;
     Statement any_run_;

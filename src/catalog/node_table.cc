@@ -36,6 +36,8 @@ std::optional<std::int64_t> expires_of(const Attributes& attributes) {
 NodeTable::NodeTable(Preparation& preparation)
     : find_(preparation, "SELECT " RF_NODE_COLUMNS("") " FROM node WHERE id = ?1"),
       orphans_(preparation, "SELECT id FROM node WHERE links = 0 AND id > ?1 ORDER BY id LIMIT ?2"),
+      after_(preparation,
+             "SELECT " RF_NODE_COLUMNS("") " FROM node WHERE id > ?1 ORDER BY id LIMIT ?2"),
       insert_(preparation,
               "INSERT INTO node(" RF_NODE_COLUMNS("") ") VALUES "
               "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"),
@@ -101,6 +103,17 @@ Result<std::vector<NodeId>> NodeTable::orphans(NodeId after, int limit) {
         RF_TRY(bool row, query.step());
         if (!row) return nodes;
         nodes.emplace_back(query.as<std::uint64_t>(0));
+    }
+}
+
+Result<std::vector<NodeRow>> NodeTable::after(NodeId after, int limit) {
+    Query query(after_, after, limit);
+    std::vector<NodeRow> rows;
+    while (true) {
+        RF_TRY(bool found, query.step());
+        if (!found) return rows;
+        RF_TRY(NodeRow row, node_row(query, 0));
+        rows.push_back(std::move(row));
     }
 }
 

@@ -12,6 +12,7 @@ class NodeTable {
 
     Result<std::optional<NodeRow>> find(NodeId node);
     Result<std::vector<NodeId>> orphans(NodeId after, int limit);
+    Result<std::vector<NodeRow>> after(NodeId after, int limit);
     Result<void> insert(const NodeRow& row);
     Result<void> update(const NodeRow& row);
     Result<void> remove(NodeId node);
@@ -33,6 +34,7 @@ class NodeTable {
   private:
     Statement find_;
     Statement orphans_;
+    Statement after_;
     Statement insert_;
     Statement update_;
     Statement remove_;

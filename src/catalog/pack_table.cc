@@ -39,6 +39,7 @@ PackTable::PackTable(Preparation& preparation)
       remove_(preparation, "DELETE FROM pack WHERE id = ?1"),
       in_use_(preparation, "SELECT 1 FROM extent WHERE pack = ?1 LIMIT 1"),
       add_live_(preparation, "UPDATE pack SET live_bytes = live_bytes + ?2 WHERE id = ?1"),
+      set_live_(preparation, "UPDATE pack SET live_bytes = ?2 WHERE name = ?1"),
       count_(preparation, "SELECT count(*) FROM pack"),
       freed_(preparation,
              "SELECT freed.id, pack.name, freed.offset, freed.length "
@@ -104,6 +105,13 @@ Result<void> PackTable::remove(const PackId& pack) {
 Result<void> PackTable::add_live(std::int64_t key, std::int64_t bytes) {
     Query query(add_live_, key, bytes);
     RF_TRY([[maybe_unused]] int changed, query.run());
+    return done();
+}
+
+Result<void> PackTable::set_live(const PackId& pack, std::int64_t bytes) {
+    Query query(set_live_, Bytes(pack.bytes), bytes);
+    RF_TRY(int changed, query.run());
+    if (changed == 0) return absent(pack);
     return done();
 }
 

@@ -117,6 +117,9 @@ Result<std::uint64_t> Session::freed_bytes() {
 Result<std::vector<NodeId>> Session::orphans(NodeId after, int limit) {
     return nodes_.orphans(after, bounded(limit));
 }
+Result<std::vector<NodeRow>> Session::nodes_after(NodeId after, int limit) {
+    return nodes_.after(after, bounded(limit));
+}
 Result<std::optional<std::string>> Session::setting(std::string_view name) {
     return settings_.find(name);
 }
@@ -322,6 +325,16 @@ Result<void> Session::insert_freed(const FreedRange& range) {
 }
 Result<void> Session::delete_freed(std::uint64_t row) {
     return packs_.remove_freed(row);
+}
+Result<void> Session::set_live_bytes(const PackId& pack, std::int64_t bytes) {
+    return packs_.set_live(pack, bytes);
+}
+Result<void> Session::set_usage(ContainerId container, const Usage& wanted) {
+    RF_TRY(const Usage now, usage(container));
+    UsageChange& change = usage_change_[container];
+    change.bytes += static_cast<std::int64_t>(wanted.bytes - now.bytes);
+    change.objects += static_cast<std::int64_t>(wanted.objects - now.objects);
+    return done();
 }
 Result<void> Session::set_setting(std::string_view name, std::string_view value) {
     return settings_.set(name, value);

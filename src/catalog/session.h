@@ -53,6 +53,7 @@ class Session final : public Writer {
     Result<std::vector<FreedRow>> freed(int limit) override;
     Result<std::uint64_t> freed_bytes() override;
     Result<std::vector<NodeId>> orphans(NodeId after, int limit) override;
+    Result<std::vector<NodeRow>> nodes_after(NodeId after, int limit) override;
     Result<std::optional<std::string>> setting(std::string_view name) override;
     Result<std::vector<UserRow>> users_after(std::string_view after, int limit) override;
     Result<std::vector<TokenRow>> tokens_after(std::string_view after, int limit) override;
@@ -88,6 +89,8 @@ class Session final : public Writer {
     Result<void> delete_pack(const PackId& pack) override;
     Result<void> insert_freed(const FreedRange& range) override;
     Result<void> delete_freed(std::uint64_t row) override;
+    Result<void> set_live_bytes(const PackId& pack, std::int64_t bytes) override;
+    Result<void> set_usage(ContainerId container, const Usage& wanted) override;
     Result<void> set_setting(std::string_view name, std::string_view value) override;
     Result<void> insert_user(const UserRow& row) override;
     Result<void> update_user(const UserRow& row) override;
@@ -102,6 +105,12 @@ class Session final : public Writer {
     /// counts.
     Result<void> load_counts();
     Result<void> store_counts();
+    Result<std::vector<FreedRow>> all_freed() { return packs_.freed(-1); }
+    /// By scanning, and so from now on.
+    Result<Counts> count_again() {
+        counts_.reset();
+        return counts();
+    }
     void begin_transaction() { in_transaction_ = true; }
     /// What the transaction changed in counts is kept or forgotten; entries it touched are no
     /// longer known.

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "catalog/log_file.h"
+#include "catalog/log_layout.h"
 #include "catalog/schema.h"
 
 namespace reelfs::catalog {
@@ -21,6 +22,7 @@ SqliteCatalog::~SqliteCatalog() {
 Result<void> SqliteCatalog::connect(Disk& disk, const std::string& database_path,
                                     const LogScan& found, std::size_t cache_bytes) {
     MutexLock lock(connection_);
+    disk_ = &disk;
     vfs_ = std::make_unique<SealingVfs>(SealingVfs::Parts{.disk = disk,
                                                           .random = random_,
                                                           .sealer = sealer_,
@@ -120,7 +122,29 @@ Result<void> SqliteCatalog::checkpoint() {
     RF_CHECK(durability_.sync());
     MutexLock lock(connection_);
     if (failure_.failed()) return failure_.error();
+    if (snapshots_ > 0) return done();  // the next one will do; meanwhile the log grows
     return move_log(Database::Log::kKeep);
+}
+
+Result<void> SqliteCatalog::snapshot(const std::function<Result<void>(Reader&)>& at_point,
+                                     const std::function<Result<void>(const Files&)>& copy) {
+    Files files;
+    {
+        MutexLock lock(connection_);
+        RF_CHECK(at_point(*session_));
+        files.database = vfs_->database_path();
+        files.log = vfs_->log_path();
+        files.log_bytes = physical_of(std::uint64_t{vfs_->log()->commit_frame()} + 1);
+        ++snapshots_;
+    }
+    const auto copied = [&]() -> Result<void> {
+        RF_TRY(auto database, disk_->open(files.database, OpenMode::kRead));
+        RF_TRY(files.database_bytes, database->size());
+        return copy(files);
+    }();
+    MutexLock lock(connection_);
+    --snapshots_;
+    return copied;
 }
 
 // SQLite syncs the log, writes the pages, syncs the database; the next transaction restarts the log
@@ -160,7 +184,8 @@ CatalogStats SqliteCatalog::stats() const {
             .syncs = durability_.syncs(),
             .checkpoints = checkpoints_.load(std::memory_order_relaxed),
             .checkpoint_ns_last = checkpoint_ns_last_.load(std::memory_order_relaxed),
-            .log_bytes = log_bytes_.load(std::memory_order_relaxed)};
+            .log_bytes = log_bytes_.load(std::memory_order_relaxed),
+            .in_snapshot = snapshots_.load(std::memory_order_relaxed) > 0};
 }
 
 }  // namespace reelfs::catalog

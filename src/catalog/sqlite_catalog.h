@@ -2,8 +2,7 @@
 // to be.
 //
 // Lock order: connection_ > Durability's > Failure's; connection_ > EntryCache's
-// and UsageBoard's. sync() holds none
-// of them while it syncs.
+// and UsageBoard's. sync() holds none of them while it syncs.
 #pragma once
 
 #include <atomic>
@@ -50,12 +49,22 @@ class SqliteCatalog final : public Catalog {
     CatalogStats stats() const override;
     bool read_only() const override { return failure_.failed(); }
 
+    Result<void> snapshot(const std::function<Result<void>(Reader&)>& at_point,
+                          const std::function<Result<void>(const Files&)>& copy) override;
+
+    // audit.cc
+    Result<std::vector<std::string>> damaged_pages() override;
+    Result<std::vector<AuditFinding>> audit(AuditMode mode, Timestamp now) override;
+    Result<std::vector<FreedRow>> all_freed() override;
+    Result<std::map<NodeId, std::string>> paths_of(const std::set<NodeId>& nodes) override;
+
     crypto::PageSealer& sealer() { return sealer_; }
 
   private:
     Result<void> transact(const std::function<Result<void>(Session&)>& body) REQUIRES(connection_);
     Result<void> move_log(Database::Log log) REQUIRES(connection_);
 
+    Disk* disk_ = nullptr;  // set by connect()
     // Lock themselves.
     Random& random_;
     crypto::PageSealer sealer_;
@@ -66,6 +75,7 @@ class SqliteCatalog final : public Catalog {
     UsageBoard known_usage_;
     std::atomic<std::uint64_t> transactions_{0}, reads_{0}, checkpoints_{0};
     std::atomic<std::uint64_t> checkpoint_ns_last_{0}, log_bytes_{0};
+    std::atomic<int> snapshots_{0};  // changed under connection_: the database stays as it is
 
     Mutex connection_;
     std::unique_ptr<SealingVfs> vfs_ GUARDED_BY(connection_);

@@ -37,6 +37,10 @@ class UsageBoard {
         MutexLock lock(mutex_);
         rows_ = std::move(rows);
     }
+    void clear() EXCLUDES(mutex_) {
+        MutexLock lock(mutex_);
+        rows_.reset();
+    }
     void add(const UsageRows& changes) EXCLUDES(mutex_) {
         MutexLock lock(mutex_);
         if (!rows_) return;

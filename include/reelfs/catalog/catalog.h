@@ -21,8 +21,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -110,6 +112,8 @@ class Reader {
     virtual Result<std::uint64_t> freed_bytes() = 0;
     /// Nodes with links == 0, by id, greater than `after`.
     virtual Result<std::vector<NodeId>> orphans(NodeId after, int limit) = 0;
+    /// Every node, by id, greater than `after`.
+    virtual Result<std::vector<NodeRow>> nodes_after(NodeId after, int limit) = 0;
     virtual Result<std::optional<std::string>> setting(std::string_view name) = 0;
     /// Users by name, tokens by id, each greater than `after`. Start with "".
     virtual Result<std::vector<UserRow>> users_after(std::string_view after, int limit) = 0;
@@ -169,6 +173,10 @@ class Writer : public Reader {
     /// live bytes.
     virtual Result<void> insert_freed(const FreedRange& range) = 0;
     virtual Result<void> delete_freed(std::uint64_t row) = 0;
+    /// For a repair: what the rows add up to.
+    virtual Result<void> set_live_bytes(const PackId& pack, std::int64_t bytes) = 0;
+    /// For a repair: what usage() is to say.
+    virtual Result<void> set_usage(ContainerId container, const Usage& usage) = 0;
     virtual Result<void> set_setting(std::string_view name, std::string_view value) = 0;
     virtual Result<void> insert_user(const UserRow& row) = 0;     // kExists
     virtual Result<void> update_user(const UserRow& row) = 0;     // kNotFound
@@ -178,6 +186,16 @@ class Writer : public Reader {
     virtual Result<void> put_expiry(const ExpiryRow& row) = 0;   // one a node
     virtual Result<void> delete_expiry(NodeId node) = 0;         // also when there is none
 };
+
+/// Something that should not be in a catalog; see Catalog::audit().
+struct AuditFinding {
+    std::string text;
+    std::optional<NodeId> node;  // the file or folder it is about
+    std::uint64_t more = 0;      // of the same kind, not listed
+    bool repairable = false;     // audit(kRepair) puts it right
+    bool repaired = false;
+};
+enum class AuditMode { kReport, kRepair };
 
 struct Options {
     std::string directory;  // holds catalog.db and catalog.db-wal; made if absent
@@ -196,6 +214,7 @@ struct CatalogStats {
     std::uint64_t transactions = 0, reads = 0, syncs = 0, checkpoints = 0;
     std::uint64_t checkpoint_ns_last = 0;
     std::uint64_t log_bytes = 0;  // written since the last checkpoint
+    bool in_snapshot = false;     // checkpoint() would do nothing now
 };
 
 enum class Lease { kNodeIds, kExtentIds, kContainerIds };
@@ -219,13 +238,36 @@ class Catalog {
     /// 1 otherwise.
     virtual Result<std::uint64_t> lease(Lease kind, std::uint64_t count) = 0;
     /// Moves the log into the database. The caller has made every pack durable that committed rows
-    /// name (a barrier) first.
+    /// name (a barrier) first. Does nothing while a snapshot is copied.
     virtual Result<void> checkpoint() = 0;
     /// Checkpoints, marks the stop as clean, and closes. The caller has run a barrier. No call may
     /// follow.
     virtual Result<void> close() = 0;
     virtual CatalogStats stats() const = 0;
     virtual bool read_only() const = 0;
+
+    /// For a backup. `at_point` sees the rows as of one commit; what it sees is in the two files as
+    /// they are while `copy` runs, no matter what is committed meanwhile, since checkpoint() does
+    /// nothing before it returns. `copy` may block.
+    struct Files {
+        std::string database, log;
+        std::uint64_t database_bytes = 0;
+        std::uint64_t log_bytes = 0;  // from its beginning; what is behind came later
+    };
+    virtual Result<void> snapshot(const std::function<Result<void>(Reader&)>& at_point,
+                                  const std::function<Result<void>(const Files&)>& copy) = 0;
+
+    // For a check of a catalog that nobody else uses: these hold the connection for as long as they
+    // take.
+    /// Moves the log into the database, then opens every page of it: those that are damaged, in
+    /// words.
+    virtual Result<std::vector<std::string>> damaged_pages() = 0;
+    /// SQLite's own check of its trees, then every row against the others, but for the account of
+    /// content (core/audit.h). At most 100 findings of each kind. kRepair: one transaction.
+    virtual Result<std::vector<AuditFinding>> audit(AuditMode mode, Timestamp now) = 0;
+    virtual Result<std::vector<FreedRow>> all_freed() = 0;
+    /// Names that lead to these nodes, from the root; at most one for each.
+    virtual Result<std::map<NodeId, std::string>> paths_of(const std::set<NodeId>& nodes) = 0;
 };
 
 struct OpenResult {

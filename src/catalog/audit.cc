@@ -1,0 +1,287 @@
+// A check of the whole catalog, see Catalog::audit() and audit.h.
+#include "catalog/audit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "catalog/log_layout.h"
+#include "catalog/sqlite_catalog.h"
+#include "reelfs/model/check_limits.h"
+#include "reelfs/model/limits.h"
+
+namespace reelfs::catalog {
+
+namespace {
+
+constexpr std::size_t kListedPerRule = 100;
+constexpr int kScanStep = 4'096;
+constexpr std::string_view kLostFolder = "lost+found";
+
+/// Bytes of names as a person may read them on any terminal.
+std::string printable(std::string_view text) {
+    std::string shown;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f)
+            shown += fmt::format("\\x{:02x}", byte);
+        else
+            shown += c;
+    }
+    return shown;
+}
+
+/// One use of a statement that is not kept.
+class Once {
+  public:
+    Once(Database& database, const char* sql)
+        : preparation_{.database = database, .error = {}}, statement_(preparation_, sql) {}
+    Result<Statement*> statement() {
+        if (preparation_.error) return *preparation_.error;
+        return &statement_;
+    }
+
+  private:
+    Preparation preparation_;
+    Statement statement_;
+};
+
+/// Adds what a query of (node or NULL, sentence) finds.
+Result<bool> collect(Database& database, const char* sql, bool repairable,
+                     std::vector<AuditFinding>& findings) {
+    Once once(database, sql);
+    RF_TRY(Statement * statement, once.statement());
+    Query query(*statement);
+    const std::size_t before = findings.size();
+    while (true) {
+        RF_TRY(const bool row, query.step());
+        if (!row) return findings.size() != before;
+        if (findings.size() - before == kListedPerRule) {
+            ++findings.back().more;
+            continue;
+        }
+        AuditFinding finding{
+            .text = printable(query.text(1)), .node = {}, .repairable = repairable};
+        if (!query.null(0)) finding.node = NodeId(query.as<std::uint64_t>(0));
+        findings.push_back(std::move(finding));
+    }
+}
+
+struct Lost {
+    NodeId node;
+    std::int64_t type = 0;
+    std::optional<NodeId> root;  // of its container
+};
+
+Result<std::vector<Lost>> find_lost(Database& database) {
+    Once once(database, kUnreachable);
+    RF_TRY(Statement * statement, once.statement());
+    Query query(*statement);
+    std::vector<Lost> lost;
+    while (true) {
+        RF_TRY(const bool row, query.step());
+        if (!row) return lost;
+        Lost one{.node = NodeId(query.as<std::uint64_t>(0)), .type = query.integer(1), .root = {}};
+        if (!query.null(2)) one.root = NodeId(query.as<std::uint64_t>(2));
+        lost.push_back(one);
+    }
+}
+
+/// The folder for what is found, made if need be. Link counts are the rules' to put right.
+Result<NodeId> lost_folder(Session& session, NodeId root, Timestamp now) {
+    RF_TRY(const auto there, session.entry(root, kLostFolder));
+    if (there) return *there;
+    RF_TRY(const auto parent, session.node(root));
+    if (!parent) return Error(Errc::kCorrupt, "a container without its folder");
+    RF_TRY(const std::int64_t id, session.counters().value("next_node"));
+    RF_CHECK(session.counters().set("next_node", id + 1));
+    NodeRow row;
+    Attributes& attributes = row.attributes;
+    attributes = parent->attributes;
+    attributes.node = NodeId(static_cast<std::uint64_t>(id));
+    attributes.mode = 0700;
+    attributes.links = 2;
+    attributes.accessed = attributes.modified = attributes.changed = attributes.created = now;
+    row.parent = root;
+    RF_CHECK(session.insert_node(row));
+    RF_CHECK(session.insert_entry(
+        root,
+        {.name = std::string(kLostFolder), .node = attributes.node, .type = NodeType::kDirectory}));
+    return attributes.node;
+}
+
+/// Gives every node that no path leads to a name in its container's lost+found. Of a circle of
+/// folders one is taken out first. Returns how many have no container to go to.
+Result<std::size_t> reattach(Database& database, Session& session, Timestamp now) {
+    while (true) {
+        RF_TRY(const auto lost, find_lost(database));
+        const auto first = std::find_if(lost.begin(), lost.end(),
+                                        [](const Lost& one) { return one.root.has_value(); });
+        if (first == lost.end()) return lost.size();
+        // Those below it come back with it, so the rest is asked for again.
+        RF_CHECK(database.execute(
+            fmt::format("DELETE FROM entry WHERE node = {}", first->node.value())));
+        RF_TRY(const NodeId folder, lost_folder(session, *first->root, now));
+        RF_CHECK(session.insert_entry(folder, {.name = fmt::format("#{}", first->node.value()),
+                                               .node = first->node,
+                                               .type = static_cast<NodeType>(first->type)}));
+        if (first->type == static_cast<std::int64_t>(NodeType::kDirectory)) {
+            RF_TRY(auto row, session.node(first->node));
+            row->parent = folder;
+            RF_CHECK(session.update_node(*row));
+        }
+    }
+}
+
+Result<void> check_trees(Database& database, std::vector<AuditFinding>& findings) {
+    Once once(database, "PRAGMA integrity_check(100)");
+    RF_TRY(Statement * statement, once.statement());
+    Query query(*statement);
+    while (true) {
+        RF_TRY(const bool row, query.step());
+        if (!row) return done();
+        if (std::string text = query.text(0); text != "ok")
+            findings.push_back({.text = "the catalog's trees: " + printable(text), .node = {}});
+    }
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> SqliteCatalog::damaged_pages() {
+    MutexLock lock(connection_);
+    RF_CHECK(move_log(Database::Log::kKeep));
+    RF_TRY(auto file, disk_->open(vfs_->database_path(), OpenMode::kRead));
+    RF_TRY(const std::uint64_t size, file->size());
+    std::vector<std::string> damaged;
+    Buffer page(kPageBytes);
+    for (std::uint64_t number = 1; number <= size / kPageBytes; ++number) {
+        RF_TRY(const std::size_t n, file->read_at((number - 1) * kPageBytes, page.span()));
+        // A page that was taken and given back within one transaction was never written.
+        if (std::all_of(page.data(), page.data() + n, [](std::byte b) { return b == std::byte{}; }))
+            continue;
+        if (n == kPageBytes && sealer_.open({crypto::PageKind::kDatabase, number}, page.span(),
+                                            page.span().first(kPagePlainBytes)))
+            continue;
+        damaged.push_back(fmt::format("catalog page {} (bytes {} to {} of {}) is damaged", number,
+                                      (number - 1) * kPageBytes, number * kPageBytes - 1,
+                                      vfs_->database_path()));
+    }
+    return damaged;
+}
+
+Result<std::vector<AuditFinding>> SqliteCatalog::audit(AuditMode mode, Timestamp now) {
+    MutexLock lock(connection_);
+    Database& database = *database_;
+    std::vector<AuditFinding> findings;
+    RF_CHECK(check_trees(database, findings));
+    if (!findings.empty()) return findings;  // what the rules would say is not to be believed
+    const auto body = [&](Session& session) -> Result<void> {
+        RF_TRY(const auto lost, find_lost(database));
+        for (const Lost& one : lost) {
+            if (findings.size() == kListedPerRule) {
+                ++findings.back().more;
+                continue;
+            }
+            findings.push_back({.text = fmt::format("no path leads to node {}", one.node.value()),
+                                .node = {},
+                                .repairable = one.root.has_value()});
+        }
+        if (mode == AuditMode::kRepair && !lost.empty()) {
+            RF_TRY([[maybe_unused]] const std::size_t left, reattach(database, session, now));
+            for (AuditFinding& finding : findings) finding.repaired = finding.repairable;
+        }
+        for (const AuditRule& rule : audit_rules()) {
+            const bool repairable = *rule.repair != '\0';
+            const std::size_t before = findings.size();
+            RF_TRY(const bool any, collect(database, rule.find, repairable, findings));
+            if (!any || !repairable || mode == AuditMode::kReport) continue;
+            RF_CHECK(database.execute(rule.repair));
+            for (std::size_t i = before; i < findings.size(); ++i) findings[i].repaired = true;
+        }
+        RF_TRY(const Reader::Counts kept, session.counts());
+        RF_TRY(const Reader::Counts counted, session.count_again());
+        if (kept.nodes != counted.nodes || kept.extents != counted.extents ||
+            kept.packs != counted.packs)
+            findings.push_back(
+                {.text = fmt::format("the catalog says {} nodes, {} extents, {} packs; it has {}, "
+                                     "{}, {}",
+                                     kept.nodes, kept.extents, kept.packs, counted.nodes,
+                                     counted.extents, counted.packs),
+                 .node = {},
+                 .repairable = true,
+                 .repaired = mode == AuditMode::kRepair});
+        return done();
+    };
+    if (mode == AuditMode::kReport) {
+        RF_CHECK(body(*session_));
+        return findings;
+    }
+    RF_CHECK(transact(body));
+    known_usage_.clear();  // the rules' statements change nodes behind its back
+    return findings;
+}
+
+Result<std::vector<FreedRow>> SqliteCatalog::all_freed() {
+    MutexLock lock(connection_);
+    return session_->all_freed();
+}
+
+// Entries are found by their folder, not by where they lead, so one walk over all of them, in
+// steps, finds those that are asked for; folders above are then found through their parents.
+Result<std::map<NodeId, std::string>> SqliteCatalog::paths_of(const std::set<NodeId>& nodes) {
+    std::map<NodeId, std::pair<NodeId, std::string>> names;  // node -> folder and name
+    NodeId parent;
+    std::string after;
+    for (int got = kScanStep; got == kScanStep && names.size() < nodes.size();) {
+        MutexLock lock(connection_);
+        Once once(*database_,
+                  "SELECT parent, name, node FROM entry WHERE (parent, name) > (?1, ?2) "
+                  "ORDER BY parent, name LIMIT ?3");
+        RF_TRY(Statement * statement, once.statement());
+        Query query(*statement, parent, after, kScanStep);
+        NodeId last = parent;
+        std::string last_name = after;
+        for (got = 0;; ++got) {
+            RF_TRY(const bool row, query.step());
+            if (!row) break;
+            last = NodeId(query.as<std::uint64_t>(0));
+            last_name = query.text(1);
+            if (const NodeId node(query.as<std::uint64_t>(2)); nodes.contains(node))
+                names.try_emplace(node, last, last_name);
+        }
+        parent = last;
+        after = last_name;
+    }
+    std::map<NodeId, std::string> folders{{kRootNode, ""}};
+    const auto folder_path = [&](NodeId folder) -> Result<std::string> {
+        std::vector<std::pair<NodeId, std::string>> above;
+        for (int depth = 0; !folders.contains(folder); ++depth) {
+            if (depth == limits::path_depth_max) return std::string("...");
+            MutexLock lock(connection_);
+            RF_TRY(const auto row, session_->node(folder));
+            if (!row) return std::string("...");
+            Once once(*database_, "SELECT name FROM entry WHERE parent = ?1 AND node = ?2");
+            RF_TRY(Statement * statement, once.statement());
+            Query query(*statement, row->parent, folder);
+            RF_TRY(const bool found, query.step());
+            if (!found) return std::string("...");
+            above.emplace_back(folder, query.text(0));
+            folder = row->parent;
+        }
+        std::string path = folders.at(folder);
+        for (auto one = above.rbegin(); one != above.rend(); ++one) {
+            path += "/" + printable(one->second);
+            folders[one->first] = path;
+        }
+        return path;
+    };
+    std::map<NodeId, std::string> paths;
+    if (nodes.contains(kRootNode)) paths[kRootNode] = "/";
+    for (const auto& [node, name] : names) {
+        RF_TRY(const std::string folder, folder_path(name.first));
+        paths[node] = folder + "/" + printable(name.second);
+    }
+    return paths;
+}
+
+}  // namespace reelfs::catalog
