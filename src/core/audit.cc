@@ -3,118 +3,177 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
-#include <unordered_map>
+#include <set>
 
-#include "reelfs/content/extent_codec.h"
+#include "core/catalog_walk.h"
+#include "core/verify.h"
 #include "reelfs/model/block_refs.h"
-#include "reelfs/model/limits.h"
+#include "reelfs/model/check_limits.h"
 
 namespace reelfs::core {
 
 namespace {
 
+using catalog::AuditMode;
 using catalog::Catalog;
 using catalog::Reader;
-
-constexpr int kRows = limits::catalog_step_rows_max;
-
-/// Calls `read` for one step after another until one gives less than a whole step, and `take` for
-/// each row.
-template <class Row, class Read, class Take>
-Result<void> walk(Catalog& catalog, Read read, Take take) {
-    while (true) {
-        std::vector<Row> rows;
-        RF_CHECK(catalog.read([&](Reader& r) -> Result<void> {
-            RF_TRY(rows, read(r));
-            return done();
-        }));
-        for (const Row& row : rows) RF_CHECK(take(row));
-        if (rows.size() < static_cast<std::size_t>(kRows)) return done();
-    }
-}
+using catalog::Writer;
 
 struct Run {
     std::uint64_t from = 0, to = 0;  // in the pack
-    ExtentId extent;                 // null: freed, waiting to be given back
+    ExtentId extent;                 // null: freed, waiting to be given back, by
+    std::uint64_t row = 0;           // this row
+};
+
+/// What the slices of a node come to.
+struct NodeUse {
+    std::uint64_t end = 0, held = 0;
 };
 
 class Audit {
   public:
     explicit Audit(Catalog& catalog) : catalog_(catalog) {}
 
-    Result<std::vector<std::string>> run() {
+    Result<ContentAudit> run(AuditMode mode) {
         RF_CHECK(read_slices());
+        RF_CHECK(read_nodes());
+        RF_CHECK(check_usage());
         RF_CHECK(read_shares());
         RF_CHECK(check_extents());
         for (const auto& [extent, slices] : slices_of_)
-            find("{} slices name extent {}, which does not exist", slices.size(), extent.value());
-        for (const auto& [extent, runs] : shares_of_)
-            find("blocks of extent {}, which does not exist, are counted", extent.value());
+            for (const Reader::NodeSlice& row : slices)
+                find(row.node, "bytes {} to {} are lost: their extent {} does not exist",
+                     row.slice.file_offset, row.slice.end() - 1, extent.value());
+        for (const auto& [extent, runs] : shares_of_) forget_counts(extent, runs);
         RF_CHECK(check_packs());
-        return std::move(found_);
+        if (mode == AuditMode::kRepair && !repairs_.empty())
+            RF_CHECK(catalog_.write([&](Writer& w) -> Result<void> {
+                for (const auto& repair : repairs_) RF_CHECK(repair(w));
+                return done();
+            }));
+        return std::move(result_);
     }
 
   private:
+    using Repair = std::function<Result<void>(Writer&)>;
+
+    void add(ContentFinding finding) {
+        if (result_.findings.size() < limits::findings_max)
+            result_.findings.push_back(std::move(finding));
+        else
+            ++result_.more;
+    }
     template <class... Values>
-    void find(fmt::format_string<Values...> words, Values&&... values) {
-        found_.push_back(fmt::format(words, std::forward<Values>(values)...));
+    void find(std::optional<NodeId> node, fmt::format_string<Values...> words, Values&&... values) {
+        add({fmt::format(words, std::forward<Values>(values)...), node, false});
+    }
+    template <class... Values>
+    void mend(std::optional<NodeId> node, Repair repair, fmt::format_string<Values...> words,
+              Values&&... values) {
+        add({fmt::format(words, std::forward<Values>(values)...), node, true});
+        repairs_.push_back(std::move(repair));
     }
 
-    /// A node: its slices do not overlap and end within its size, and it says how much they hold.
-    Result<void> finish_node() {
-        if (node_ == NodeId()) return done();
-        std::optional<catalog::NodeRow> row;
-        RF_CHECK(catalog_.read([&](Reader& r) -> Result<void> {
-            RF_TRY(row, r.node(node_));
+    /// Slices of a node do not overlap.
+    Result<void> read_slices() {
+        return walk_slices(catalog_, [&](const Reader::NodeSlice& row) -> Result<void> {
+            NodeUse& use = uses_[row.node];
+            if (row.slice.length == 0 || row.slice.file_offset < use.end)
+                find(row.node, "the slice at {} overlaps the one before, or is empty",
+                     row.slice.file_offset);
+            use.end = row.slice.end();
+            use.held += row.slice.length;
+            slices_of_[row.slice.extent].push_back(row);
+            return done();
+        });
+    }
+
+    /// Only files have slices; they end within the size, and the node says how much they hold.
+    Result<void> read_nodes() {
+        RF_CHECK(walk_nodes(catalog_, [&](const catalog::NodeRow& row) -> Result<void> {
+            check_node(row.attributes);
             return done();
         }));
-        if (!row) {
-            find("node {} has slices and does not exist", node_.value());
-            return done();
-        }
-        container_of_[node_] = row->attributes.container;
-        // An orphan loses its content from the end, and its row at last.
-        if (row->attributes.links == 0) return done();
-        if (node_end_ > row->attributes.size)
-            find("node {} has {} bytes, and content up to {}", node_.value(), row->attributes.size,
-                 node_end_);
-        if (const std::uint64_t held = (node_held_ + 511) / 512 * 512;
-            held != row->attributes.allocated_bytes)
-            find("node {} says it occupies {} bytes, and holds {}", node_.value(),
-                 row->attributes.allocated_bytes, held);
+        std::set<NodeId> strangers;
+        for (const auto& [node, use] : uses_) strangers.insert(node);
+        if (!strangers.empty()) drop_slices_of(strangers);
         return done();
     }
 
-    Result<void> read_slices() {
-        std::int64_t last_offset = -1;
-        NodeId last_node;
-        RF_CHECK(walk<Reader::NodeSlice>(
-            catalog_, [&](Reader& r) { return r.slices_after(last_node, last_offset, kRows); },
-            [&](const Reader::NodeSlice& row) -> Result<void> {
-                if (row.node != node_) {
-                    RF_CHECK(finish_node());
-                    node_ = row.node;
-                    node_end_ = node_held_ = 0;
-                }
-                if (row.slice.length == 0 || row.slice.file_offset < node_end_)
-                    find("the slice at {} of node {} overlaps the one before, or is empty",
-                         row.slice.file_offset, row.node.value());
-                node_end_ = row.slice.end();
-                node_held_ += row.slice.length;
-                slices_of_[row.slice.extent].push_back(row);
-                last_node = row.node;
-                last_offset = static_cast<std::int64_t>(row.slice.file_offset);
-                return done();
-            }));
-        return finish_node();
+    void check_node(const Attributes& attributes) {
+        const NodeId id = attributes.node;
+        if (attributes.links > 0) {
+            Usage& usage = usages_[attributes.container];
+            ++usage.objects;
+        }
+        usages_[attributes.container].bytes += attributes.allocated_bytes;
+        if (!attributes.is_file()) return;
+        const auto found = uses_.extract(id);
+        const NodeUse use = found.empty() ? NodeUse{} : found.mapped();
+        if (!found.empty()) container_of_[id] = attributes.container;
+        // An orphan loses its content from the end, and its row at last.
+        if (attributes.links == 0) return;
+        if (use.end > attributes.size)
+            find(id, "the file has {} bytes, and content up to {}", attributes.size, use.end);
+        const std::uint64_t held = (use.held + 511) / 512 * 512;
+        if (held == attributes.allocated_bytes) return;
+        mended_bytes_[attributes.container] += held - attributes.allocated_bytes;
+        mend(
+            id,
+            [id, held](Writer& w) -> Result<void> {
+                RF_TRY(auto row, w.node(id));
+                if (!row) return Error(Errc::kCorrupt, "a file went while it was repaired");
+                row->attributes.allocated_bytes = held;
+                return w.update_node(*row);
+            },
+            "node {} says it occupies {} bytes, and holds {}", id.value(),
+            attributes.allocated_bytes, held);
+    }
+
+    void drop_slices_of(const std::set<NodeId>& strangers) {
+        for (auto& [extent, slices] : slices_of_)
+            for (const Reader::NodeSlice& row : slices)
+                if (strangers.contains(row.node))
+                    mend(
+                        {},
+                        [row](Writer& w) {
+                            return w.delete_slice(row.node, row.slice.file_offset);
+                        },
+                        "a slice at {} of node {}, which is no file", row.slice.file_offset,
+                        row.node.value());
+        // An extent that is nobody's then: check_extent() tells.
+        for (auto& [extent, slices] : slices_of_)
+            std::erase_if(
+                slices, [&](const Reader::NodeSlice& row) { return strangers.contains(row.node); });
+    }
+
+    /// What a container is said to hold, for its quota, is what its nodes hold.
+    Result<void> check_usage() {
+        return catalog_.read([&](Reader& r) -> Result<void> {
+            RF_TRY(const auto containers, r.containers());
+            for (const auto& row : containers) {
+                const ContainerId id = row.container;
+                RF_TRY(const Usage said, r.usage(id));
+                Usage held = usages_[id];
+                if (held.objects > 0) --held.objects;  // its top folder
+                if (said == held) continue;
+                const Usage mended{held.bytes + mended_bytes_[id], held.objects};
+                mend(
+                    row.root, [id, mended](Writer& w) { return w.set_usage(id, mended); },
+                    "container {} says it holds {} bytes and {} objects, and holds {} and {}",
+                    id.value(), said.bytes, said.objects, held.bytes, held.objects);
+            }
+            return done();
+        });
     }
 
     Result<void> read_shares() {
         ExtentId last;
         std::int64_t first = -1;
         return walk<Reader::ExtentRun>(
-            catalog_, [&](Reader& r) { return r.shares_after(last, first, kRows); },
+            catalog_, [&](Reader& r) { return r.shares_after(last, first, kWalkRows); },
             [&](const Reader::ExtentRun& row) -> Result<void> {
                 shares_of_[row.extent].push_back(row.run);
                 last = row.extent;
@@ -124,14 +183,13 @@ class Audit {
     }
 
     Result<void> check_extents() {
-        ExtentId last;
-        return walk<Reader::PackExtent>(
-            catalog_, [&](Reader& r) { return r.extents_after(last, kRows); },
-            [&](const Reader::PackExtent& row) -> Result<void> {
-                last = row.extent.shape.extent;
-                check_extent(row.extent);
-                return done();
-            });
+        RF_TRY(auto freed, catalog_.all_freed());
+        for (auto& row : freed) freed_.emplace(std::pair(row.range.pack, row.range.offset), row);
+        return walk_extents(catalog_, [&](const Reader::PackExtent& row) -> Result<void> {
+            ++result_.extents;
+            check_extent(row.extent);
+            return done();
+        });
     }
 
     /// An extent: somebody names it; slices are inside it and of its container. Unshared: one node,
@@ -140,32 +198,87 @@ class Audit {
     void check_extent(const PlacedExtent& extent) {
         const ExtentId id = extent.shape.extent;
         const auto rows = slices_of_.extract(id);
-        const auto counted = shares_of_.extract(id);
-        if (rows.empty()) return find("extent {} belongs to no file", id.value());
+        const auto found_counts = shares_of_.extract(id);
+        const auto counted = found_counts.empty() ? std::vector<RefRun>() : found_counts.mapped();
+        if (!row_makes_sense(extent)) {
+            doubt(extent);
+            return find({}, "extent {}: its row contradicts itself", id.value());
+        }
+        if (extent.location.pack) {
+            auto& pack = result_.packs[*extent.location.pack];
+            pack.end = std::max(pack.end, extent.location.offset + extent.location.length);
+        }
+        if (rows.empty() || rows.mapped().empty()) return take_away(extent, counted);
         std::vector<Slice> slices;
+        std::optional<Reader::NodeSlice> second;  // of another owner than the first
+        const Reader::NodeSlice& first = rows.mapped().front();
         for (const Reader::NodeSlice& row : rows.mapped()) {
             slices.push_back(row.slice);
-            if (row.slice.start + row.slice.length > extent.shape.plain_bytes)
-                return find("the slice at {} of node {} reaches beyond extent {}",
-                            row.slice.file_offset, row.node.value(), id.value());
+            if (row.slice.length == 0 || row.slice.start >= extent.shape.plain_bytes ||
+                row.slice.length > extent.shape.plain_bytes - row.slice.start) {
+                doubt(extent);
+                return find(row.node, "bytes {} to {} are not in their extent {}",
+                            row.slice.file_offset, row.slice.end() - 1, id.value());
+            }
             if (auto owner = container_of_.find(row.node);
                 owner != container_of_.end() && owner->second != extent.shape.container)
-                find("node {} has bytes of extent {}, which is of another container",
-                     row.node.value(), id.value());
-            const Reader::NodeSlice& first = rows.mapped().front();
-            if (!extent.shared &&
+                find(row.node, "bytes {} to {} are in extent {}, which is of another container",
+                     row.slice.file_offset, row.slice.end() - 1, id.value());
+            if (!second &&
                 (row.node != first.node || row.slice.file_offset - row.slice.start !=
                                                first.slice.file_offset - first.slice.start))
-                find("extent {} is not shared, and stands in node {} at {} as well as in node {}",
-                     id.value(), row.node.value(), row.slice.file_offset, first.node.value());
+                second = row;
         }
         const auto refs = count_refs(slices, extent.shape.block_shift);
-        if (!extent.shared && !counted.empty())
-            find("extent {} is not shared, and its blocks are counted", id.value());
-        if (extent.shared && (counted.empty() || flat(counted.mapped()) != flat(refs)))
-            find("the blocks of shared extent {} are not counted as its {} slices touch them",
-                 id.value(), slices.size());
+        if (extent.shared && flat(counted) != flat(refs))
+            mend(
+                first.node, [=](Writer& w) { return w.replace_shares(id, counted, refs); },
+                "the blocks of shared extent {} are not counted as its {} slices touch them",
+                id.value(), slices.size());
+        if (!extent.shared && !counted.empty()) forget_counts(id, counted);
+        // Nothing is lost when it is shared in name as well.
+        if (!extent.shared && second)
+            mend(
+                first.node, [=](Writer& w) { return w.share_extent(id, refs); },
+                "extent {} is not shared, and stands at {} of node {} as well as at {} of node {}",
+                id.value(), second->slice.file_offset, second->node.value(),
+                first.slice.file_offset, first.node.value());
         if (extent.location.pack) note_live(extent, refs);
+    }
+
+    void doubt(const PlacedExtent& extent) {
+        if (extent.location.pack) doubtful_.insert(*extent.location.pack);
+    }
+
+    void forget_counts(ExtentId extent, const std::vector<RefRun>& runs) {
+        mend(
+            {}, [=](Writer& w) { return w.replace_shares(extent, runs, {}); },
+            "blocks of extent {}, which is not shared, are counted", extent.value());
+    }
+
+    /// An extent that no slice names.
+    void take_away(const PlacedExtent& extent, const std::vector<RefRun>& counted) {
+        std::vector<std::uint64_t> freed;  // of it already
+        if (extent.location.pack) {
+            const std::uint64_t begin = extent.location.offset;
+            const auto from = freed_.lower_bound({*extent.location.pack, begin});
+            const auto to =
+                freed_.lower_bound({*extent.location.pack, begin + extent.location.length});
+            for (auto at = from; at != to; ++at) freed.push_back(at->second.row);
+            freed_.erase(from, to);
+            recounted_.insert(*extent.location.pack);
+        }
+        mend(
+            {},
+            [=](Writer& w) -> Result<void> {
+                for (const std::uint64_t row : freed) RF_CHECK(w.delete_freed(row));
+                RF_CHECK(w.replace_shares(extent.shape.extent, counted, {}));
+                RF_CHECK(w.delete_extent(extent.shape.extent));
+                if (!extent.location.pack) return done();
+                return w.insert_freed(
+                    {*extent.location.pack, extent.location.offset, extent.location.length});
+            },
+            "extent {} belongs to no file", extent.shape.extent.value());
     }
 
     static std::map<std::uint32_t, std::uint32_t> flat(const std::vector<RefRun>& runs) {
@@ -176,20 +289,13 @@ class Audit {
         return refs;
     }
 
-    /// What of its pack a living extent needs: its head, and the blocks that are touched; the
-    /// padding goes with the last block.
+    /// What of its pack a living extent needs.
     void note_live(const PlacedExtent& extent, const std::vector<RefRun>& refs) {
-        const content::ExtentLayout layout(extent.shape);
-        const std::uint64_t begin = extent.location.offset;
-        std::vector<Run>& runs = runs_of_[*extent.location.pack];
-        runs.push_back({begin, begin + layout.body_offset(), extent.shape.extent});
-        for (const RefRun& run : refs) {
-            const BlockIndex last(run.end() - 1);
-            runs.push_back({begin + layout.sealed_start(run.first),
-                            run.end() == layout.block_count()
-                                ? begin + extent.location.length
-                                : begin + layout.sealed_start(last) + layout.sealed_length(last),
-                            extent.shape.extent});
+        auto& pack = result_.packs[*extent.location.pack];
+        for (const FreedRange& range : held_ranges(extent, refs)) {
+            pack.live_bytes += static_cast<std::int64_t>(range.length);
+            runs_of_[range.pack].push_back(
+                {range.offset, range.offset + range.length, extent.shape.extent, 0});
         }
     }
 
@@ -197,52 +303,81 @@ class Audit {
     /// freed twice.
     Result<void> check_packs() {
         std::vector<catalog::PackRow> packs;
-        std::vector<catalog::FreedRow> freed;
         RF_CHECK(catalog_.read([&](Reader& r) -> Result<void> {
             RF_TRY(packs, r.packs());
-            RF_TRY(freed, r.freed(kRows));  // the oldest; those behind are as good a sample
             return done();
         }));
-        for (const auto& pack : packs) {
-            std::int64_t live = 0;
-            for (const Run& run : runs_of_[pack.pack])
-                live += static_cast<std::int64_t>(run.to - run.from);
-            if (live != pack.live_bytes)
-                find("pack {} says {} of its bytes are in use, and {} are", pack.pack.hex(),
-                     pack.live_bytes, live);
-        }
-        for (const auto& row : freed)
+        for (const auto& [place, row] : freed_)
             runs_of_[row.range.pack].push_back(
-                {row.range.offset, row.range.offset + row.range.length, ExtentId()});
-        for (auto& [pack, runs] : runs_of_) {
-            std::sort(runs.begin(), runs.end(),
-                      [](const Run& a, const Run& b) { return a.from < b.from; });
-            for (std::size_t i = 1; i < runs.size(); ++i)
-                if (runs[i].from < runs[i - 1].to)
-                    find("pack {}: bytes from {} are of extent {} and of extent {} (0: freed)",
-                         pack.hex(), runs[i].from, runs[i - 1].extent.value(),
-                         runs[i].extent.value());
-            if (std::none_of(packs.begin(), packs.end(),
-                             [&id = pack](const auto& row) { return row.pack == id; }))
-                find("pack {} is in use and has no row", pack.hex());
+                {row.range.offset, row.range.offset + row.range.length, ExtentId(), row.row});
+        for (auto& [pack, runs] : runs_of_) check_runs(pack, runs);
+        std::set<PackId> known;
+        for (const auto& row : packs) {
+            known.insert(row.pack);
+            const std::int64_t live = result_.packs[row.pack].live_bytes;
+            if (doubtful_.contains(row.pack)) continue;
+            // After what else is put right there, since that counts, too.
+            Repair repair = [pack = row.pack, live](Writer& w) {
+                return w.set_live_bytes(pack, live);
+            };
+            if (live == row.live_bytes) {
+                if (recounted_.contains(row.pack)) repairs_.push_back(std::move(repair));
+                continue;
+            }
+            mend({}, std::move(repair), "pack {} says {} of its bytes are in use, and {} are",
+                 row.pack.hex(), row.live_bytes, live);
         }
+        for (const auto& [pack, use] : result_.packs)
+            if (!known.contains(pack)) find({}, "pack {} is in use and has no row", pack.hex());
         return done();
     }
 
+    void check_runs(const PackId& pack, std::vector<Run>& runs) {
+        std::sort(runs.begin(), runs.end(),
+                  [](const Run& a, const Run& b) { return a.from < b.from; });
+        std::set<std::uint64_t> dropped;
+        const Run* before = nullptr;
+        for (const Run& run : runs) {
+            if (before != nullptr && run.from < before->to) {
+                const Run& freed = run.extent == ExtentId() ? run : *before;
+                if (freed.extent != ExtentId())
+                    find({}, "pack {}: bytes from {} are of extent {} and of extent {}", pack.hex(),
+                         run.from, before->extent.value(), run.extent.value());
+                else if (dropped.insert(freed.row).second)
+                    keep_room(pack, freed, run.extent == ExtentId() ? *before : run);
+            }
+            if (before == nullptr || run.to > before->to) before = &run;
+        }
+    }
+
+    void keep_room(const PackId& pack, const Run& freed, const Run& other) {
+        mend(
+            {}, [row = freed.row](Writer& w) { return w.delete_freed(row); },
+            "bytes {} to {} of pack {} are to be given back, and {} there", freed.from,
+            freed.to - 1, pack.hex(),
+            other.extent == ExtentId() ? std::string("others that are to be, are")
+                                       : fmt::format("extent {} is", other.extent.value()));
+    }
+
     Catalog& catalog_;
-    NodeId node_;  // whose slices are being read
-    std::uint64_t node_end_ = 0, node_held_ = 0;
+    std::unordered_map<NodeId, NodeUse> uses_;  // of nodes not looked at yet
     std::unordered_map<NodeId, ContainerId> container_of_;
+    std::map<ContainerId, Usage> usages_;                // objects: with the top folder
+    std::map<ContainerId, std::uint64_t> mended_bytes_;  // by repairs of nodes; may wrap
     std::unordered_map<ExtentId, std::vector<Reader::NodeSlice>> slices_of_;
     std::unordered_map<ExtentId, std::vector<RefRun>> shares_of_;
+    std::multimap<std::pair<PackId, std::uint64_t>, catalog::FreedRow> freed_;  // by where
+    std::set<PackId> recounted_;  // a repair changes what their rows say
+    std::set<PackId> doubtful_;   // packs whose bytes cannot be added up
     std::unordered_map<PackId, std::vector<Run>> runs_of_;
-    std::vector<std::string> found_;
+    std::vector<Repair> repairs_;
+    ContentAudit result_;
 };
 
 }  // namespace
 
-Result<std::vector<std::string>> audit_content(catalog::Catalog& catalog) {
-    return Audit(catalog).run();
+Result<ContentAudit> audit_content(catalog::Catalog& catalog, AuditMode mode) {
+    return Audit(catalog).run(mode);
 }
 
 }  // namespace reelfs::core

@@ -14,6 +14,8 @@
 
 #include <functional>
 #include <memory>
+#include <set>
+#include <span>
 #include <unordered_set>
 
 #include "core/context.h"
@@ -61,6 +63,13 @@ class Files {
     Result<std::uint64_t> share(const std::shared_ptr<Node>& source, std::uint64_t source_offset,
                                 const std::shared_ptr<Node>& target, std::uint64_t target_offset,
                                 std::uint64_t length);
+    /// Puts what the file holds of these extents into fresh ones, under the container's newest key:
+    /// bytes, times and ETag stay as they are. What the file no longer has of them is passed over.
+    /// Shared ones are passed over, too. False when nothing is left. kBusy when the file changed
+    /// there meanwhile: ask again.
+    Result<bool> reseal(const std::shared_ptr<Node>& node, const std::set<ExtentId>& extents);
+    /// The same for what these files hold of a shared extent; they share it afterwards as before.
+    Result<bool> reseal_shared(ExtentId extent, std::span<const std::shared_ptr<Node>> nodes);
     /// The last writer has gone: finishes its own pack.
     void end_writing(Node& node);
 
@@ -106,6 +115,11 @@ class Files {
     Result<void> fill_edges(Node& node, Batch& batch);
     Result<void> seal_and_place(Node& node, Batch& batch);
     Result<Packs::Put> place(Node& node, const Buffer& sealed);
+    Result<void> commit_resealed(Node& node, const std::vector<Batch::Placed>& placed,
+                                 const std::vector<Slice>& replaced);
+    struct SharedReseal;
+    Result<void> seal_pieces(SharedReseal& reseal);
+    Result<void> commit_pieces(const SharedReseal& reseal);
     void commit_placed(const std::shared_ptr<Node>& node);
     Result<void> commit(Node& node, const std::shared_ptr<Batch>& batch);
     void fail(Node& node, Error error);

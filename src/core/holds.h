@@ -3,6 +3,7 @@
 // oldest. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 
@@ -32,7 +33,18 @@ class Holds {
     }
     std::uint64_t oldest() const EXCLUDES(mutex_) {
         MutexLock lock(mutex_);
-        return active_.empty() ? epoch_ : active_.begin()->first;
+        return oldest_now();
+    }
+    /// Waits until oldest() is greater than `epoch`; false when it is not within `wait`.
+    bool wait_beyond(std::uint64_t epoch, std::chrono::milliseconds wait) EXCLUDES(mutex_) {
+        const auto until = std::chrono::steady_clock::now() + wait;
+        MutexLock lock(mutex_);
+        while (oldest_now() <= epoch) {
+            const auto left = until - std::chrono::steady_clock::now();
+            if (left <= std::chrono::nanoseconds(0)) return false;
+            left_.wait_for(mutex_, left);
+        }
+        return true;
     }
 
   private:
@@ -44,9 +56,15 @@ class Holds {
     void leave(std::uint64_t epoch) EXCLUDES(mutex_) {
         MutexLock lock(mutex_);
         auto it = active_.find(epoch);
-        if (--it->second == 0) active_.erase(it);
+        if (--it->second != 0) return;
+        active_.erase(it);
+        left_.notify_all();
+    }
+    std::uint64_t oldest_now() const REQUIRES(mutex_) {
+        return active_.empty() ? epoch_ : active_.begin()->first;
     }
 
+    CondVar left_;
     mutable Mutex mutex_;
     std::uint64_t epoch_ GUARDED_BY(mutex_) = 1;
     std::map<std::uint64_t, std::uint64_t> active_ GUARDED_BY(mutex_);

@@ -49,6 +49,40 @@ Result<void> Keys::add_container(ContainerId container) {
     return done();
 }
 
+std::vector<KeyId> Keys::keys_of(ContainerId container) const {
+    MutexLock lock(mutex_);
+    std::vector<KeyId> ids;
+    KeyId newest;
+    if (!keyring_.newest_container_key(container, &newest)) return ids;
+    for (KeyId id{1}; id <= newest; id = KeyId(id.value() + 1))
+        if (keyring_.container_key(container, id)) ids.push_back(id);
+    return ids;
+}
+
+Result<KeyId> Keys::rotate(ContainerId container) {
+    MutexLock lock(mutex_);
+    if (!keyring_.newest_container_key(container, nullptr))
+        return Error(Errc::kNotFound,
+                     fmt::format("the keyring has no key of container {}", container.value()));
+    const KeyId fresh = keyring_.add_container_key(container);
+    // Nothing is sealed under it before all copies have it, so it can be taken back.
+    if (auto saved = save(); !saved) {
+        keyring_.take_back_container_key(container, fresh);
+        return std::move(saved).error().with("save the keyring");
+    }
+    return fresh;
+}
+
+Result<void> Keys::keep_newest(ContainerId container) {
+    const std::vector<KeyId> ids = keys_of(container);
+    MutexLock lock(mutex_);
+    for (std::size_t i = 0; i + 1 < ids.size(); ++i) {
+        RF_CHECK(keyring_.remove_container_key(container, ids[i]));
+        opened_.erase({container, ids[i]});
+    }
+    return ids.size() > 1 ? save() : done();
+}
+
 Result<void> Keys::remove_container(ContainerId container) {
     MutexLock lock(mutex_);
     keyring_.remove_container(container);
@@ -65,6 +99,40 @@ Result<void> Keys::keep_only(const std::vector<ContainerId>& known) {
         changed = true;
     }
     return changed ? save() : done();
+}
+
+std::vector<crypto::SlotKind> Keys::slots() const {
+    MutexLock lock(mutex_);
+    return keyring_.slots();
+}
+
+Result<std::optional<std::size_t>> Keys::change_slots(const KeySlotChange& change) {
+    // Whoever may talk to us is not thereby one who has the key. Opening takes as long as the slots
+    // make it take, so it is done before the lock.
+    RF_TRY(const auto bytes, read_file(disk_, paths_.front(), crypto::kKeyringBytesMax));
+    RF_TRY(crypto::Keyring proven, crypto::Keyring::open(bytes, change.proof));
+    std::optional<std::size_t> gone = change.remove;
+    if (change.remove_own) gone = proven.opened_slot();
+    std::optional<std::size_t> added;
+    if (change.add) {
+        RF_TRY(added, proven.add_slot(*change.add, change.cost));
+    }
+
+    MutexLock lock(mutex_);
+    if (gone &&
+        (*gone >= crypto::kKeyringSlots || keyring_.slots()[*gone] == crypto::SlotKind::kEmpty))
+        return Error(Errc::kNotFound, fmt::format("key slot {} is not in use", *gone));
+    if (added) RF_CHECK(keyring_.take_slot(proven, *added));
+    if (gone) RF_CHECK(keyring_.remove_slot(*gone));
+    if (auto saved = save(); !saved) {
+        if (added && !gone) {
+            // The disk may have it in some copies; the next change takes it out of those.
+            if (auto undone = keyring_.remove_slot(*added); !undone)
+                log::error("{}", undone.error().message());
+        }
+        return std::move(saved).error().with("save the keyring");
+    }
+    return added;
 }
 
 Result<void> Keys::save() {

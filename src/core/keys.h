@@ -9,6 +9,7 @@
 #include "reelfs/base/disk.h"
 #include "reelfs/base/mutex.h"
 #include "reelfs/content/extent_reader.h"
+#include "reelfs/core/volume.h"
 #include "reelfs/crypto/keyring.h"
 
 namespace reelfs::core {
@@ -29,11 +30,23 @@ class Keys final : public content::KeySource {
 
     /// Draws a key for a new container and makes every copy of the keyring durable with it.
     Result<void> add_container(ContainerId container) EXCLUDES(mutex_);
+    /// The keys a container has, the newest last.
+    std::vector<KeyId> keys_of(ContainerId container) const EXCLUDES(mutex_);
+    /// Draws a newer key for a container and makes every copy durable with it: content is sealed
+    /// under it from now on.
+    Result<KeyId> rotate(ContainerId container) EXCLUDES(mutex_);
+    /// The last step of a rotation: no copy holds an older key of the container afterwards.
+    Result<void> keep_newest(ContainerId container) EXCLUDES(mutex_);
     /// Crypto-erase: afterwards no copy holds the container's keys.
     Result<void> remove_container(ContainerId container) EXCLUDES(mutex_);
     /// Forgets keys of containers that are not in `known` (a crash between drawing a key and
     /// committing its container).
     Result<void> keep_only(const std::vector<ContainerId>& known) EXCLUDES(mutex_);
+
+    std::vector<crypto::SlotKind> slots() const EXCLUDES(mutex_);
+    /// Adds, then removes, then makes every copy durable. kWrongKey when the proof does not open
+    /// the keyring. Returns the slot added.
+    Result<std::optional<std::size_t>> change_slots(const KeySlotChange& change) EXCLUDES(mutex_);
 
     StoreId store_id() const EXCLUDES(mutex_);
     crypto::SecretKey page_key() const EXCLUDES(mutex_);

@@ -64,7 +64,8 @@ Result<void> Maintenance::run_once() {
         if (!progress) break;
     }
     RF_CHECK(remove_empty_packs());
-    if (context_.catalog.stats().log_bytes >= limits::wal_checkpoint_bytes) {
+    if (const auto stats = context_.catalog.stats();
+        stats.log_bytes >= limits::wal_checkpoint_bytes && !stats.in_snapshot) {
         auto checkpointed = checkpoint();
         if (!checkpointed && checkpointed.error().code() == Errc::kNoSpace &&
             context_.space.release_reserve())
@@ -84,6 +85,7 @@ Result<void> Maintenance::checkpoint() {
 void Maintenance::bound_log() {
     const auto log_bytes = [&] { return context_.catalog.stats().log_bytes; };
     if (log_bytes() < limits::wal_checkpoint_forced_bytes) return;
+    if (context_.catalog.stats().in_snapshot) return;  // it would wait for nothing
     {
         MutexLock lock(checkpoint_mutex_);
         if (checkpointing_) {

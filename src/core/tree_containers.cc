@@ -3,6 +3,7 @@
 #include <bit>
 #include <limits>
 
+#include "core/endpoint_id.h"
 #include "core/tree_impl.h"
 #include "reelfs/model/limits.h"
 
@@ -12,18 +13,6 @@ using catalog::ContainerRow;
 using catalog::NodeRow;
 using catalog::Reader;
 using catalog::Writer;
-
-namespace {
-
-std::string make_endpoint_id(Random& random) {
-    constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::string id;
-    for (int i = 0; i < 14; ++i)
-        id.push_back(kAlphabet[random.integer<std::uint32_t>() % (i == 0 ? 26 : 36)]);
-    return id;
-}
-
-}  // namespace
 
 Result<ContainerInfo> TreeImpl::info_of(Reader& r, const ContainerRow& row,
                                         std::string name) const {

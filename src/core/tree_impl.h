@@ -162,6 +162,8 @@ class TreeImpl final : public Tree {
     /// Tells the listener; may wait for it.
     void tell_names(const std::vector<ExpiryAlarm::Name>& names);
     ExpiryAlarm& expiry_alarm() { return expiry_alarm_; }
+    /// For work on a node's content beside its users: kNotFound or kStale when it is gone.
+    Result<std::shared_ptr<Node>> find_node(NodeId node) { return load(node); }
     void drop_handle(const std::shared_ptr<Node>& node, bool writer);
     /// Of an ObjectReader: never blocks; a removed file's last one leaves it to the background.
     void drop_reader(const std::shared_ptr<Node>& node, bool follower);

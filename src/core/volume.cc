@@ -7,9 +7,12 @@
 #include <map>
 
 #include "core/accounts.h"
+#include "core/backup.h"
 #include "core/expirer.h"
 #include "core/maintenance.h"
 #include "core/recovery.h"
+#include "core/rotate.h"
+#include "core/scrub.h"
 #include "reelfs/base/log.h"
 #include "reelfs/core/audit.h"
 #include "reelfs/model/limits.h"
@@ -55,7 +58,9 @@ class VolumeImpl final : public Volume {
     VolumeImpl(const Environment& environment, const OpenOptions& options,
                std::unique_ptr<Keys> keys, std::unique_ptr<store::ExtentStore> store,
                std::unique_ptr<catalog::Catalog> catalog, std::vector<std::string> report)
-        : zones_(keys->zones()),
+        : disk_(environment.disk),
+          directory_(options.directory),
+          zones_(keys->zones()),
           keys_(std::move(keys)),
           store_(std::move(store)),
           catalog_(std::move(catalog)),
@@ -170,7 +175,26 @@ class VolumeImpl final : public Volume {
     }
     std::vector<std::string> open_report() const override { return report_; }
     const std::vector<crypto::Zone>& zones() const override { return zones_; }
-    Result<std::vector<std::string>> audit() override { return audit_content(*catalog_); }
+    Result<std::vector<std::string>> audit() override {
+        RF_TRY(const ContentAudit audit, audit_content(*catalog_));
+        std::vector<std::string> found;
+        for (const ContentFinding& finding : audit.findings) found.push_back(finding.text);
+        return found;
+    }
+    Result<BackupReport> back_up(const std::string& directory, Job& job) override {
+        RF_CHECK(tree_.sync());
+        return core::back_up(context_, disk_, directory_, directory, job);
+    }
+    Result<RotateReport> rotate_key(const std::string& container, Job& job) override {
+        return core::rotate_key(context_, tree_, files_, container, job);
+    }
+    std::vector<crypto::SlotKind> key_slots() const override { return keys_->slots(); }
+    Result<std::optional<std::size_t>> change_key_slots(const KeySlotChange& change) override {
+        return keys_->change_slots(change);
+    }
+    Result<ScrubReport> scrub(const ScrubOptions& options, Job& job) override {
+        return core::scrub(context_, options, job);
+    }
 
     Result<void> close() override {
         expirer_.stop();
@@ -184,6 +208,8 @@ class VolumeImpl final : public Volume {
     }
 
   private:
+    Disk& disk_;
+    const std::string directory_;
     const std::vector<crypto::Zone> zones_;
     const std::unique_ptr<Keys> keys_;
     const std::unique_ptr<store::ExtentStore> store_;

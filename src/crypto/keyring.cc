@@ -57,10 +57,15 @@ Error wrong_key(const format::Head& head, const Unlock& unlock) {
                         name_of(given), head.store.hex(), opens_with)};
 }
 
-Result<SecretKey> unwrap_root(const format::Head& head, const Unlock& unlock) {
+struct Unwrapped {
+    SecretKey root;
+    std::size_t slot;
+};
+
+Result<Unwrapped> unwrap_root(const format::Head& head, const Unlock& unlock) {
     for (std::size_t i = 0; i < head.slots.size(); ++i) {
         RF_TRY(std::optional<SecretKey> root, open_slot(unlock, head.slots[i], head.store, i));
-        if (root) return *std::move(root);
+        if (root) return Unwrapped{*std::move(root), i};
     }
     return wrong_key(head, unlock);
 }
@@ -91,6 +96,7 @@ struct Keyring::State {
     Random* random;  // null: system_random
     format::Head head;
     format::Body body;
+    std::optional<std::size_t> opened_slot;
 
     Random& randomness() { return random != nullptr ? *random : system_random; }
     std::size_t slots_in_use() const {
@@ -122,9 +128,10 @@ Keyring Keyring::create(const StoreId& store, Random& random) {
 
 Result<Keyring> Keyring::open(Bytes file, const Unlock& unlock) {
     RF_TRY(format::Head head, format::read_head(file));
-    RF_TRY(SecretKey root, unwrap_root(head, unlock));
-    RF_TRY(format::Body body, open_body(file, head, root));
-    auto state = std::make_unique<State>(std::move(root), nullptr);
+    RF_TRY(Unwrapped unwrapped, unwrap_root(head, unlock));
+    RF_TRY(format::Body body, open_body(file, head, unwrapped.root));
+    auto state = std::make_unique<State>(std::move(unwrapped.root), nullptr);
+    state->opened_slot = unwrapped.slot;
     state->head = head;
     state->body = std::move(body);
     return Keyring(std::move(state));
@@ -166,6 +173,16 @@ Result<std::size_t> Keyring::add_slot(const Unlock& unlock, PassphraseCost cost)
                  fmt::format("all {} key slots are in use; remove one first", kKeyringSlots));
 }
 
+Result<void> Keyring::take_slot(const Keyring& other, std::size_t slot) {
+    require(other.store_id() == store_id() && slot < kKeyringSlots, "a slot of another store");
+    format::Slot& here = state_->head.slots[slot];
+    if (here.kind != SlotKind::kEmpty)
+        return Error(Errc::kBusy,
+                     fmt::format("key slot {} has been filled meanwhile; try again", slot));
+    here = other.state_->head.slots[slot];
+    return done();
+}
+
 Result<void> Keyring::remove_slot(std::size_t slot) {
     if (slot >= kKeyringSlots || state_->head.slots[slot].kind == SlotKind::kEmpty)
         return Error(Errc::kNotFound, fmt::format("key slot {} is not in use", slot));
@@ -181,6 +198,10 @@ std::vector<SlotKind> Keyring::slots() const {
     std::vector<SlotKind> kinds;
     for (const format::Slot& slot : state_->head.slots) kinds.push_back(slot.kind);
     return kinds;
+}
+
+std::optional<std::size_t> Keyring::opened_slot() const {
+    return state_->opened_slot;
 }
 
 const std::vector<Zone>& Keyring::zones() const {
@@ -200,6 +221,10 @@ KeyId Keyring::add_container_key(ContainerId container) {
     require(id != KeyId{}, "a container ran out of key ids");
     state_->body.keys.emplace(std::pair{container, id}, SecretKey::random(state_->randomness()));
     return id;
+}
+
+void Keyring::take_back_container_key(ContainerId container, KeyId key) {
+    state_->body.keys.erase({container, key});
 }
 
 Result<void> Keyring::remove_container_key(ContainerId container, KeyId key) {

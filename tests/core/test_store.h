@@ -134,6 +134,15 @@ class StoreRig {
         must(tree().flush(*file));
         tree().release(file);
     }
+    /// All of it, as cp does: shared.
+    void copy(NodeId parent, std::string_view source, std::string_view target) {
+        auto from = must(tree().open(must(tree().lookup(parent, source)).node, {.read = true}));
+        auto to = create(parent, target);
+        must(tree().copy_range({}, *from, 0, *to, 0, UINT64_MAX / 2));
+        must(tree().flush(*to));
+        tree().release(from);
+        tree().release(to);
+    }
     std::vector<std::byte> content(NodeId node) {
         auto file = must(tree().open(node, {.read = true}));
         std::vector<std::byte> bytes(must(tree().attributes(node)).size);
@@ -150,6 +159,11 @@ class StoreRig {
         return bytes;
     }
 
+    /// What a crash has left, not opened.
+    void replace_disk_closed(std::unique_ptr<SimDisk> after) {
+        volume_.reset();
+        disk_ = std::move(after);
+    }
     /// A new start on what a crash has left.
     void replace_disk(std::unique_ptr<SimDisk> after) {
         volume_.reset();  // what it still writes goes to the disk that nobody looks at any more

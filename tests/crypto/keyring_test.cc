@@ -59,6 +59,28 @@ TEST_F(KeyringTest, OpensWithEachKindOfKeyAndHoldsWhatWasPutIn) {
     }
 }
 
+TEST_F(KeyringTest, ASlotFilledInOneCopyIsTakenOverByAnother) {
+    ASSERT_TRUE(keyring_.add_slot(key_file('k')).ok());
+    EXPECT_EQ(keyring_.opened_slot(), std::nullopt);
+    auto copy = Keyring::open(keyring_.encode().value(), key_file('k')).value();
+    EXPECT_EQ(copy.opened_slot(), 0u);
+    const auto slot = copy.add_slot(Passphrase{"fresh"}, kCheap).value();
+    ASSERT_TRUE(keyring_.take_slot(copy, slot).ok());
+    const auto opened = Keyring::open(keyring_.encode().value(), Passphrase{"fresh"});
+    ASSERT_TRUE(opened.ok());
+    EXPECT_EQ(opened->opened_slot(), slot);
+    EXPECT_EQ(keyring_.take_slot(copy, slot).error().code(), Errc::kBusy);
+}
+
+TEST_F(KeyringTest, AKeyThatWasTakenBackLeavesTheOneBefore) {
+    const KeyId first = keyring_.add_container_key(kNews);
+    const std::string before = hex_of(keyring_.container_key(kNews, first));
+    keyring_.take_back_container_key(kNews, keyring_.add_container_key(kNews));
+    KeyId newest;
+    EXPECT_EQ(hex_of(keyring_.newest_container_key(kNews, &newest)), before);
+    EXPECT_EQ(newest, first);
+}
+
 TEST_F(KeyringTest, AWrongKeyIsToldApartFromDamage) {
     ASSERT_TRUE(keyring_.add_slot(Passphrase{"right"}, kCheap).ok());
     ASSERT_TRUE(keyring_.add_slot(key_file('k')).ok());

@@ -1,17 +1,41 @@
-// Does the catalog's account of content add up? A full walk over slices, extents, counts of shared
-// blocks, packs and freed ranges, for tests and for fsck. What it looks for, rule by rule, is said
-// in src/core/audit.cc. It holds an entry for each slice and extent in memory, and works in short
-// reads: nobody may change the store meanwhile.
+// Does the catalog's account of content add up? One full walk over slices, nodes, extents, counts
+// of shared blocks, packs, freed ranges and what containers hold, for fsck and for tests; and the
+// repair of what can be put right without losing anything. What it looks for, rule by rule, is said
+// in src/core/audit.cc.
+//
+// It holds an entry for each slice and extent in memory, and works in short reads: nobody may
+// change the store meanwhile. A repair is one transaction at the end.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "reelfs/catalog/catalog.h"
 
 namespace reelfs::core {
 
-/// What contradicts itself, a sentence each; nothing in a store that is right.
-Result<std::vector<std::string>> audit_content(catalog::Catalog& catalog);
+/// Something that contradicts itself.
+struct ContentFinding {
+    std::string text;
+    std::optional<NodeId> node;  // the file it is about
+    bool repairable = false;     // and repaired, with AuditMode::kRepair
+};
+
+struct ContentAudit {
+    std::vector<ContentFinding> findings;  // limits::findings_max of them
+    std::uint64_t more = 0;                // not listed
+    std::uint64_t extents = 0;
+    struct PackUse {
+        std::int64_t live_bytes = 0;  // what extents need
+        std::uint64_t end = 0;        // of the last extent
+    };
+    std::unordered_map<PackId, PackUse> packs;
+};
+
+/// No findings in a store that is right.
+Result<ContentAudit> audit_content(catalog::Catalog& catalog,
+                                   catalog::AuditMode mode = catalog::AuditMode::kReport);
 
 }  // namespace reelfs::core

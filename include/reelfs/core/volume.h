@@ -16,6 +16,8 @@
 #include "reelfs/base/disk.h"
 #include "reelfs/base/random.h"
 #include "reelfs/core/accounts.h"
+#include "reelfs/core/job.h"
+#include "reelfs/core/scrub.h"
 #include "reelfs/core/tree.h"
 #include "reelfs/crypto/keyring.h"
 #include "reelfs/model/limits.h"
@@ -43,6 +45,33 @@ struct OpenOptions {
     bool read_only = false;
     std::size_t memory_bytes = 512u << 20;
     std::int64_t background_barrier_ms = 3000;  // 0: none (tests)
+};
+
+struct BackupReport {
+    std::uint64_t generation = 0;    // of this directory, from 1
+    std::uint64_t packs = 0;         // in the backup
+    std::uint64_t packs_copied = 0;  // by this one, whole or in part
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_copied = 0;
+    std::vector<std::string> problems;  // what the store itself had lost already
+};
+
+struct RotateReport {
+    KeyId key;              // the container's key from now on
+    bool resumed = false;   // an earlier rotation was gone on with
+    bool complete = false;  // the old key is gone
+    std::uint64_t extents = 0;
+    std::uint64_t bytes = 0;
+    std::vector<std::string> problems;  // what could not be read, and keeps the old key alive
+};
+
+/// A change of what opens the store; all of it or nothing.
+struct KeySlotChange {
+    crypto::Unlock proof;  // opens the store now
+    std::optional<crypto::Unlock> add;
+    crypto::PassphraseCost cost;
+    std::optional<std::size_t> remove;
+    bool remove_own = false;  // the slot that `proof` opens
 };
 
 struct Environment {
@@ -73,6 +102,17 @@ class Volume {
     /// What contradicts itself in the catalog's account of content (core/audit.h). While it runs
     /// nobody may change anything.
     virtual Result<std::vector<std::string>> audit() = 0;
+    /// Copies the store as it is at one moment into a directory, in the caller's thread, while
+    /// others work; one at a time. See core/backup.h. kExists when something else is there.
+    virtual Result<BackupReport> back_up(const std::string& directory, Job& job) = 0;
+    /// A new key for a container, all its content under it, the old key gone: in the caller's
+    /// thread, while others work. One that was stopped is gone on with. kNotFound.
+    virtual Result<RotateReport> rotate_key(const std::string& container, Job& job) = 0;
+    virtual std::vector<crypto::SlotKind> key_slots() const = 0;
+    /// Returns the slot added, if one was. kWrongKey when the proof is none.
+    virtual Result<std::optional<std::size_t>> change_key_slots(const KeySlotChange& change) = 0;
+    /// Verifies all content, in the caller's thread, while others work; one at a time.
+    virtual Result<ScrubReport> scrub(const ScrubOptions& options, Job& job) = 0;
     /// Flushes, barrier, checkpoint, closes. Bounded by the disk only. After it only the destructor
     /// may be called.
     virtual Result<void> close() = 0;

@@ -18,6 +18,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -91,11 +92,16 @@ class Keyring {
     /// Fills the first empty slot and returns its number. kInvalid when all are used or `unlock`
     /// cannot be a key. To change a passphrase: add the new one, remove the old one, encode.
     Result<std::size_t> add_slot(const Unlock& unlock, PassphraseCost cost = {});
+    /// Takes over a slot that add_slot() filled in another opened copy of this keyring, so that a
+    /// passphrase's cost need not be paid under the owner's lock. kBusy when it is in use here.
+    Result<void> take_slot(const Keyring& other, std::size_t slot);
     /// kInvalid for the last one, kNotFound for an empty one. Whoever kept an old copy of the file
     /// and knows the old secret can still open that copy: the root key stays the same.
     Result<void> remove_slot(std::size_t slot);
     /// The kind of each of the kKeyringSlots slots.
     std::vector<SlotKind> slots() const;
+    /// The slot that open() opened it with; nothing for one that was created.
+    std::optional<std::size_t> opened_slot() const;
 
     /// In the order of their ids.
     const std::vector<Zone>& zones() const;
@@ -104,6 +110,8 @@ class Keyring {
 
     /// Draws a key for a container: key id 1, or one more than its newest.
     KeyId add_container_key(ContainerId container);
+    /// Takes back what add_container_key() drew, as long as nothing was sealed under it.
+    void take_back_container_key(ContainerId container, KeyId key);
     /// The last step of a rotation. kInvalid for the newest key, kNotFound when absent.
     Result<void> remove_container_key(ContainerId container, KeyId key);
     /// Forgets all keys of a container; fine when there are none.
