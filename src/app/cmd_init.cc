@@ -16,6 +16,7 @@
 #include "app/paths.h"
 #include "app/privileges.h"
 #include "app/prompt.h"
+#include "app/store_owner.h"
 #include "app/text.h"
 
 namespace reelfs::app {
@@ -63,55 +64,6 @@ Result<crypto::Unlock> choose_unlock(Machine& machine, const InitArguments& argu
     return crypto::Unlock(crypto::KeyFile{fresh->content()});
 }
 
-/// Whom the new store will belong to.
-Result<Identity> choose_owner(const InitArguments& arguments, const std::string& directory) {
-    const Identity self{::geteuid(), ::getegid()};
-    if (!arguments.owner.empty()) {
-        RF_TRY(Identity owner, find_user(arguments.owner));
-        if (self.uid == 0 || owner.uid == self.uid) return owner;
-        return Error(Errc::kNotPermitted,
-                     "only root makes stores for somebody else; leave --owner out");
-    }
-    if (self.uid != 0) return self;
-    if (auto there = owner_of(directory); there && there->uid != 0) return there;
-    auto system = find_user(kSystemUser);
-    return system ? system : self;
-}
-
-/// Makes a directory for `owner`, with parents that he can pass through; one that is there already
-/// and is root's becomes his.
-Result<void> prepare_directory(const std::string& directory, const Identity& owner) {
-    if (::geteuid() != 0) return make_private_directories(parent_path(directory));
-    RF_CHECK(make_directories(parent_path(directory), 0755));
-    if (owner.uid == 0) return done();
-    struct stat before {};
-    const bool there = ::lstat(directory.c_str(), &before) == 0;
-    if (there && before.st_uid == owner.uid) return done();
-    if (there && before.st_uid != 0)
-        return Error(Errc::kAccessDenied,
-                     fmt::format("{} belongs to user {}, but the store would be {}'s; choose an "
-                                 "owner with --owner USER, or another directory",
-                                 directory, name_of_user(before.st_uid), name_of_user(owner.uid)));
-    RF_CHECK(make_private_directories(directory));
-    if (::lchown(directory.c_str(), owner.uid, owner.gid) != 0)
-        return Error::from_errno(errno,
-                                 fmt::format("give {} to {}", directory, name_of_user(owner.uid)));
-    return done();
-}
-
-/// In the eyes of whom it is for.
-Result<void> check_open_to(const Identity& owner, const std::string& directory) {
-    RF_TRY(auto acting, ActingAs::start(owner));
-    const auto closed = closed_folder(parent_path(directory));
-    if (!closed) return done();
-    return Error(Errc::kAccessDenied,
-                 fmt::format("{0} is closed to user {1}, who would own {2}; choose a place that "
-                             "{1} can reach, such as /var/lib/reelfs/NAME, or give the store to "
-                             "somebody else with --owner USER (--owner root keeps it root's). "
-                             "Nothing was made",
-                             *closed, name_of_user(owner.uid), directory));
-}
-
 Result<core::CreatedStore> create_for(const Identity& owner, Machine& machine,
                                       const core::CreateOptions& options) {
     RF_TRY(auto acting, ActingAs::start(owner));
@@ -149,7 +101,7 @@ Result<Made> make_store(Machine& machine, const InitArguments& arguments) {
     if (!arguments.block_size.empty()) {
         RF_TRY(options.block_bytes, parse_block_size(arguments.block_size));
     }
-    RF_TRY(const Identity owner, choose_owner(arguments, options.directory));
+    RF_TRY(const Identity owner, choose_owner(arguments.owner, options.directory));
     for (const std::string& directory : forbidden) RF_CHECK(check_open_to(owner, directory));
     std::optional<NewKeyFile> fresh;
     RF_TRY(options.unlock, choose_unlock(machine, arguments, forbidden, fresh));

@@ -13,6 +13,7 @@
 #include "app/paths.h"
 #include "app/remount.h"
 #include "app/tls_files.h"
+#include "app/unix_socket.h"
 
 namespace reelfs::app {
 
@@ -109,8 +110,11 @@ Result<Prepared> prepare(Machine& machine, const ServeArguments& arguments) {
     RF_TRY(plan.key_file,
            real_path(plan.words.key_file.empty() ? default_key_file(person, plan.store.id)
                                                  : plan.words.key_file));
-    if (auto directory = runtime_directory(person))
-        plan.control_socket = fmt::format("{}/{}.sock", *directory, plan.store.id.hex());
+    if (auto directory = runtime_directory(person)) {
+        const std::string socket = fmt::format("{}/{}.sock", *directory, plan.store.id.hex());
+        // A copy of this store, made by a restore, has the same id and may be served beside it.
+        if (!connect_unix(socket)) plan.control_socket = socket;
+    }
     if (!plan.words.access_log.empty())
         plan.words.access_log = std::filesystem::absolute(plan.words.access_log).string();
     if (!arguments.foreground && !logs_to_journal())

@@ -26,6 +26,13 @@ struct Parsed {
     StoreArguments status;
     StoreArguments container;
     StoreArguments access;
+    KeyArguments key;
+    std::string rotated;
+    FsckArguments fsck;
+    ScrubArguments scrub;
+    BackupArguments backup;
+    ExportArguments exported;
+    StoreArguments job;
     DocumentArguments document;
     std::string user;
     request::TokenCreate token;
@@ -353,6 +360,154 @@ void add_token(CLI::App& app, Parsed& parsed) {
     revoke.add_option("ID", parsed.token_id, "as token list shows it")->required();
 }
 
+void add_new_key(CLI::App& command, KeyArguments& key) {
+    auto* file = command.add_option("--new-key-file", key.new_key_file,
+                                    "key file; made (mode 0600) when it does not exist");
+    auto* phrase = command.add_option("--new-passphrase-file", key.new_passphrase_file,
+                                      "file whose first line is the new passphrase");
+    auto* ask = command.add_flag("--new-passphrase", key.new_passphrase,
+                                 "ask for a passphrase on the terminal");
+    auto* recovery = command.add_flag("--new-recovery-key", key.new_recovery_key,
+                                      "draw a recovery key and show it, once");
+    phrase->excludes(file);
+    ask->excludes(file)->excludes(phrase);
+    recovery->excludes(file)->excludes(phrase)->excludes(ask);
+}
+
+CLI::App& add_key_command(CLI::App& group, Parsed& parsed, const char* name, const char* help,
+                          KeyArguments::What what) {
+    CLI::App& command = *group.add_subcommand(name, help);
+    command.add_option("STORE", parsed.key.store.store, "the store's directory")->required();
+    add_keys(command, parsed.key.store.keys);
+    add_json(command, parsed.key.store.json);
+    command.callback([&parsed, what] {
+        parsed.key.what = what;
+        parsed.chosen = [&parsed](Machine& machine) { return run_key(machine, parsed.key); };
+    });
+    return command;
+}
+
+void add_key(CLI::App& app, Parsed& parsed) {
+    CLI::App& group = *app.add_subcommand("key", "list and change what opens a store");
+    group.require_subcommand(1);
+    using What = KeyArguments::What;
+    add_key_command(group, parsed, "list", "list the key slots", What::kList);
+    add_new_key(add_key_command(group, parsed, "add", "add a key", What::kAdd), parsed.key);
+    CLI::App& remove = add_key_command(group, parsed, "remove", "remove a key", What::kRemove);
+    remove.add_option("SLOT", parsed.key.slot, "its number, as key list shows it")->required();
+    CLI::App& change = add_key_command(
+        group, parsed, "change", "put a new key in the place of one; by default of the one given",
+        What::kChange);
+    change.add_option("SLOT", parsed.key.slot, "its number, as key list shows it");
+    add_new_key(change, parsed.key);
+    CLI::App& rotate = *group.add_subcommand(
+        "rotate", "a new key for a container: all its content under it, the old key gone");
+    rotate.add_option("STORE", parsed.key.store.store, "the store's directory")->required();
+    rotate.add_option("CONTAINER", parsed.rotated, "the container")->required();
+    add_keys(rotate, parsed.key.store.keys);
+    add_json(rotate, parsed.key.store.json);
+    rotate.callback([&parsed] {
+        parsed.chosen = [&parsed](Machine& machine) {
+            return run_rotate(machine, parsed.key.store, parsed.rotated);
+        };
+    });
+}
+
+void add_fsck(CLI::App& app, Parsed& parsed) {
+    CLI::App& command = *app.add_subcommand("fsck", "check a store that is not in use");
+    FsckArguments& fsck = parsed.fsck;
+    command.add_option("STORE", fsck.store, "the store's directory")->required();
+    auto* repair =
+        command.add_flag("--repair", fsck.repair, "put right what can be without losing anything");
+    command
+        .add_flag("--rebuild", fsck.rebuild,
+                  "make a lost catalog again from what the packs tell: content, without names")
+        ->excludes(repair);
+    command.add_flag("--no-content", fsck.no_content, "do not read the content itself");
+    add_keys(command, fsck.keys);
+    add_json(command, fsck.json);
+    command.callback(
+        [&] { parsed.chosen = [&](Machine& machine) { return run_fsck(machine, parsed.fsck); }; });
+}
+
+void add_scrub(CLI::App& app, Parsed& parsed) {
+    CLI::App& command =
+        *app.add_subcommand("scrub", "verify all content, while the store is in use or not");
+    ScrubArguments& scrub = parsed.scrub;
+    command.add_option("STORE", scrub.store.store, "the store's directory")->required();
+    command.add_option("--rate", scrub.rate, "bytes a second at most, like 50M");
+    auto* restart =
+        command.add_flag("--restart", scrub.restart, "not where the last scrub stopped");
+    auto* keyless = command.add_flag("--keyless", scrub.keyless,
+                                     "by checksum, without a key; of a store that is not in use");
+    command.add_option("--zone", scrub.zones, "keyless: a further zone; may be repeated")
+        ->allow_extra_args(false)
+        ->needs(keyless);
+    keyless->excludes(restart);
+    add_keys(command, scrub.store.keys);
+    add_json(command, scrub.store.json);
+    command.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_scrub(machine, parsed.scrub); };
+    });
+}
+
+void add_backup(CLI::App& app, Parsed& parsed) {
+    BackupArguments& arguments = parsed.backup;
+    CLI::App& backup = *app.add_subcommand(
+        "backup", "copy a store, in use or not, as it is at one moment; again: what is new");
+    backup.add_option("STORE", arguments.store.store, "the store's directory")->required();
+    backup.add_option("DIRECTORY", arguments.directory, "where the backup is")->required();
+    add_keys(backup, arguments.store.keys);
+    add_json(backup, arguments.store.json);
+    backup.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_backup(machine, parsed.backup); };
+    });
+    CLI::App& restore = *app.add_subcommand("restore", "make a store from a backup");
+    restore.add_option("DIRECTORY", arguments.directory, "where the backup is")->required();
+    restore.add_option("STORE", arguments.store.store, "directory of the new store")->required();
+    restore.add_option("--owner", arguments.owner,
+                       "the user whom the new store belongs to (only root has a choice)");
+    add_keys(restore, arguments.store.keys);
+    add_json(restore, arguments.store.json);
+    restore.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_restore(machine, parsed.backup); };
+    });
+}
+
+void add_export(CLI::App& app, Parsed& parsed) {
+    CLI::App& command =
+        *app.add_subcommand("export", "write a container as plain files or as a tar archive");
+    ExportArguments& exported = parsed.exported;
+    command.add_option("STORE", exported.store.store, "the store's directory")->required();
+    command.add_option("CONTAINER", exported.container, "the container")->required();
+    command
+        .add_option("DESTINATION", exported.destination,
+                    "a new directory, a new file NAME.tar, or - for an archive on stdout")
+        ->required();
+    add_keys(command, exported.store.keys);
+    add_json(command, exported.store.json);
+    command.callback([&] {
+        parsed.chosen = [&](Machine& machine) { return run_export(machine, parsed.exported); };
+    });
+}
+
+void add_job(CLI::App& app, Parsed& parsed) {
+    CLI::App& group = *app.add_subcommand("job", "the long work that a daemon is doing");
+    group.require_subcommand(1);
+    const auto add = [&](const char* name, const char* help, Request request) {
+        CLI::App& command = *group.add_subcommand(name, help);
+        command.add_option("STORE", parsed.job.store, "the store's directory")->required();
+        add_json(command, parsed.job.json);
+        command.callback([&parsed, request] {
+            parsed.chosen = [&parsed, request](Machine& machine) {
+                return run_job_command(machine, parsed.job, request);
+            };
+        });
+    };
+    add("status", "say how far it is", request::JobStatus{});
+    add("cancel", "stop it", request::JobCancel{});
+}
+
 void add_version(CLI::App& app, Parsed& parsed) {
     CLI::App& command = *app.add_subcommand("version", "print the version");
     add_json(command, parsed.version_json);
@@ -374,6 +529,12 @@ Exit parse_and_run(int argc, char** argv) {
     add_documents(app, parsed);
     add_user(app, parsed);
     add_token(app, parsed);
+    add_key(app, parsed);
+    add_fsck(app, parsed);
+    add_scrub(app, parsed);
+    add_backup(app, parsed);
+    add_export(app, parsed);
+    add_job(app, parsed);
     add_version(app, parsed);
     try {
         app.parse(argc, argv);
@@ -385,7 +546,8 @@ Exit parse_and_run(int argc, char** argv) {
         fmt::print(
             stderr, "reelfs: {}\nreelfs: run \"reelfs --help\", or see reelfs(1)\n",
             unknown ? fmt::format("unknown command \"{}\"", argv[1]) : std::string(problem.what()));
-        return Exit::kUsage;
+        const bool fsck = argc > 1 && std::string_view(argv[1]) == "fsck";  // see fsck(8)
+        return fsck ? static_cast<Exit>(16) : Exit::kUsage;
     }
     crypto::initialize();
     Machine machine;

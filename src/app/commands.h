@@ -2,6 +2,8 @@
 // the exit code.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,6 +80,57 @@ Exit run_document(Machine& machine, const DocumentArguments& arguments, Document
 
 /// Users and ingest tokens; they differ in the request only.
 Exit run_access(Machine& machine, const StoreArguments& arguments, const Request& request);
+
+struct KeyArguments {
+    enum class What { kList, kAdd, kRemove, kChange };
+    What what = What::kList;
+    StoreArguments store;
+    std::optional<std::uint64_t> slot;
+    std::string new_key_file;
+    std::string new_passphrase_file;
+    bool new_passphrase = false;
+    bool new_recovery_key = false;
+};
+Exit run_key(Machine& machine, const KeyArguments& arguments);
+
+struct ScrubArguments {
+    StoreArguments store;
+    std::string rate;  // bytes a second; "" for as fast as it goes
+    bool restart = false;
+    bool keyless = false;
+    std::vector<std::string> zones;  // keyless: further ones
+};
+Exit run_scrub(Machine& machine, const ScrubArguments& arguments);
+
+struct BackupArguments {
+    StoreArguments store;
+    std::string directory;  // of the backup
+    std::string owner;      // of a restored store: a user, or "" for whoever should have it
+};
+Exit run_backup(Machine& machine, const BackupArguments& arguments);
+Exit run_restore(Machine& machine, const BackupArguments& arguments);
+Exit run_rotate(Machine& machine, const StoreArguments& arguments, const std::string& container);
+
+struct ExportArguments {
+    StoreArguments store;
+    std::string container;
+    std::string destination;  // a directory, a name that ends with .tar, or "-"
+};
+Exit run_export(Machine& machine, const ExportArguments& arguments);
+
+/// JobStatus or JobCancel.
+Exit run_job_command(Machine& machine, const StoreArguments& arguments, const Request& request);
+
+struct FsckArguments {
+    std::string store;
+    KeyChoice keys;
+    bool repair = false;
+    bool rebuild = false;
+    bool no_content = false;
+    bool json = false;
+};
+/// The exit status is that of fsck(8).
+Exit run_fsck(Machine& machine, const FsckArguments& arguments);
 
 Exit run_version(bool json);
 

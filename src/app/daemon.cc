@@ -352,6 +352,10 @@ Result<void> Daemon::take_down() {
         else
             ::unlink(record_.socket.c_str());
     }
+    if (service_) {
+        watch.waiting_for("the job in hand", 0);
+        service_->stop_jobs();
+    }
     Result<void> closed;
     if (volume_) {
         watch.waiting_for("closing the store: writing and syncing what is left", 0);

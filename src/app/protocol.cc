@@ -31,6 +31,45 @@ Result<std::optional<std::optional<std::uint64_t>>> limit_of_json(const Json& ob
     return std::optional<Limit>(Limit(found->get<std::uint64_t>()));
 }
 
+/// Hexadecimal: a key file is any bytes.
+Json shape_of_secret(const request::Secret& secret) {
+    return {{"kind", name_of(secret.kind)}, {"bytes", to_hex(bytes_of(secret.bytes))}};
+}
+
+std::optional<request::Secret> secret_in(const Json& object, const char* member) {
+    const auto found = object.find(member);
+    if (found == object.end() || !found->is_object()) return std::nullopt;
+    const auto bytes = from_hex(text_member(*found, "bytes"));
+    if (!bytes) return std::nullopt;
+    for (const auto kind : {crypto::SlotKind::kEmpty, crypto::SlotKind::kPassphrase,
+                            crypto::SlotKind::kKeyFile, crypto::SlotKind::kRecovery})
+        if (name_of(kind) == text_member(*found, "kind"))
+            return request::Secret{kind, std::string(text_of(*bytes))};
+    return std::nullopt;
+}
+
+Json shape_of_other(const request::KeyList&) {
+    return {{"request", "key-list"}};
+}
+Json shape_of_other(const request::KeyChange& change) {
+    Json shape = {{"request", "key-change"},
+                  {"proof", shape_of_secret(change.proof)},
+                  {"add", shape_of_secret(change.add)},
+                  {"remove_own", change.remove_own}};
+    if (change.remove) shape["remove"] = *change.remove;
+    return shape;
+}
+Json shape_of_other(const request::JobStart& start) {
+    return {{"request", "job-start"},       {"name", start.name}, {"directory", start.directory},
+            {"container", start.container}, {"rate", start.rate}, {"restart", start.restart}};
+}
+Json shape_of_other(const request::JobStatus&) {
+    return {{"request", "job-status"}};
+}
+Json shape_of_other(const request::JobCancel&) {
+    return {{"request", "job-cancel"}};
+}
+
 Json shape_of(const Request& request) {
     return std::visit(Overloaded{
                           [](const request::Status&) -> Json {
@@ -112,6 +151,7 @@ Json shape_of(const Request& request) {
                           [](const request::TokenRevoke& revoke) -> Json {
                               return {{"request", "token-revoke"}, {"id", revoke.id}};
                           },
+                          [](const auto& key_or_job) -> Json { return shape_of_other(key_or_job); },
                       },
                       request);
 }
@@ -143,6 +183,32 @@ std::optional<Request> decode_access_request(const std::string& name, const Json
                                     .lifetime = number_member(object, "lifetime", 0)};
     if (name == "token-list") return request::TokenList{};
     if (name == "token-revoke") return request::TokenRevoke{text_member(object, "id")};
+    return std::nullopt;
+}
+
+std::optional<Request> decode_key_request(const std::string& name, const Json& object) {
+    if (name == "key-list") return request::KeyList{};
+    if (name != "key-change") return std::nullopt;
+    const auto proof = secret_in(object, "proof"), add = secret_in(object, "add");
+    if (!proof || !add) return std::nullopt;
+    request::KeyChange change{.proof = *proof,
+                              .add = *add,
+                              .remove = {},
+                              .remove_own = flag_member(object, "remove_own")};
+    if (object.contains("remove"))
+        change.remove = number_member(object, "remove", crypto::kKeyringSlots);
+    return change;
+}
+
+std::optional<Request> decode_job_request(const std::string& name, const Json& object) {
+    if (name == "job-start")
+        return request::JobStart{.name = text_member(object, "name"),
+                                 .directory = text_member(object, "directory"),
+                                 .container = text_member(object, "container"),
+                                 .rate = number_member(object, "rate", 0),
+                                 .restart = flag_member(object, "restart")};
+    if (name == "job-status") return request::JobStatus{};
+    if (name == "job-cancel") return request::JobCancel{};
     return std::nullopt;
 }
 
@@ -194,7 +260,52 @@ Result<Request> decode_request(std::string_view line) {
     }
     if (auto document = decode_document_request(name, object)) return *std::move(document);
     if (auto access = decode_access_request(name, object)) return *std::move(access);
+    if (auto key = decode_key_request(name, object)) return *std::move(key);
+    if (auto job = decode_job_request(name, object)) return *std::move(job);
     return Error(Errc::kInvalid, fmt::format("unknown request \"{}\"", name));
+}
+
+std::string_view name_of(crypto::SlotKind kind) {
+    switch (kind) {
+        case crypto::SlotKind::kEmpty:
+            return "empty";
+        case crypto::SlotKind::kPassphrase:
+            return "passphrase";
+        case crypto::SlotKind::kKeyFile:
+            return "key-file";
+        case crypto::SlotKind::kRecovery:
+            return "recovery-key";
+    }
+    return "empty";
+}
+
+request::Secret secret_of(const crypto::Unlock& unlock) {
+    return std::visit(
+        Overloaded{[](const crypto::Passphrase& passphrase) {
+                       return request::Secret{crypto::SlotKind::kPassphrase, passphrase.text};
+                   },
+                   [](const crypto::KeyFile& file) {
+                       return request::Secret{crypto::SlotKind::kKeyFile,
+                                              std::string(text_of(file.content))};
+                   },
+                   [](const crypto::RecoveryKey& key) {
+                       return request::Secret{crypto::SlotKind::kRecovery, key.text};
+                   }},
+        unlock);
+}
+
+Result<crypto::Unlock> unlock_of(const request::Secret& secret) {
+    switch (secret.kind) {
+        case crypto::SlotKind::kEmpty:
+            break;
+        case crypto::SlotKind::kPassphrase:
+            return crypto::Unlock(crypto::Passphrase{secret.bytes});
+        case crypto::SlotKind::kKeyFile:
+            return crypto::Unlock(crypto::KeyFile{copy_of(bytes_of(secret.bytes))});
+        case crypto::SlotKind::kRecovery:
+            return crypto::Unlock(crypto::RecoveryKey{secret.bytes});
+    }
+    return Error(Errc::kInvalid, "no key was given");
 }
 
 std::string encode_answer(const Answer& answer) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -104,6 +105,37 @@ struct TokenRevoke {
     std::string id;
     bool operator==(const TokenRevoke&) const = default;
 };
+/// What a person unlocks with, on its way to the daemon.
+struct Secret {
+    crypto::SlotKind kind = crypto::SlotKind::kEmpty;  // empty: none
+    std::string bytes;
+    bool operator==(const Secret&) const = default;
+};
+struct KeyList {
+    bool operator==(const KeyList&) const = default;
+};
+struct KeyChange {
+    Secret proof;
+    Secret add;
+    std::optional<std::uint64_t> remove;
+    bool remove_own = false;
+    bool operator==(const KeyChange&) const = default;
+};
+/// Long work in the daemon: how far it is, JobStatus tells.
+struct JobStart {
+    std::string name;
+    std::string directory = {};  // of a backup, or of an export
+    std::string container = {};  // of an export, or of a rotation
+    std::uint64_t rate = 0;      // bytes a second; 0: as fast as it goes
+    bool restart = false;        // not where the last one stopped
+    bool operator==(const JobStart&) const = default;
+};
+struct JobStatus {
+    bool operator==(const JobStatus&) const = default;
+};
+struct JobCancel {
+    bool operator==(const JobCancel&) const = default;
+};
 }  // namespace request
 
 using Request =
@@ -112,12 +144,19 @@ using Request =
                  request::ContainerQuota, request::DocumentPut, request::DocumentGet,
                  request::DocumentDelete, request::UserCreate, request::UserList,
                  request::UserEnable, request::UserDelete, request::UserRotate,
-                 request::TokenCreate, request::TokenList, request::TokenRevoke>;
+                 request::TokenCreate, request::TokenList, request::TokenRevoke, request::KeyList,
+                 request::KeyChange, request::JobStart, request::JobStatus, request::JobCancel>;
 
 /// Without the line break.
 std::string encode_request(const Request& request);
 /// kInvalid.
 Result<Request> decode_request(std::string_view line);
+
+request::Secret secret_of(const crypto::Unlock& unlock);
+/// kInvalid for none.
+Result<crypto::Unlock> unlock_of(const request::Secret& secret);
+/// "passphrase", "key-file", "recovery-key", "empty"
+std::string_view name_of(crypto::SlotKind kind);
 
 using Answer = Result<Json>;
 std::string encode_answer(const Answer& answer);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <functional>
+
 #include "app/privileges.h"
 #include "app/store_service.h"
 #include "app/unix_socket.h"
@@ -11,13 +13,14 @@ namespace reelfs::app {
 
 namespace {
 
-constexpr int kLockWaitMs = 10'000;
 constexpr int kNoBound = -1;  // sync and a status of a busy store take what the disk takes
 
-Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& keys,
+using FindUnlock = std::function<Result<crypto::Unlock>()>;
+
+Answer ask_directly(Machine& machine, const StoreName& store, const FindUnlock& finder,
                     const Request& request) {
     // The key may be one that only root can read; the store's files are its owner's.
-    auto unlock = find_unlock(machine, current_person(), store.id, keys, {store.path});
+    auto unlock = finder();
     if (!unlock)
         return std::move(unlock).error().with(
             "no daemon is running to ask, so the store is opened here");
@@ -25,7 +28,7 @@ Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& k
         .uid = ::geteuid(), .gid = ::getegid(), .pid = static_cast<std::uint32_t>(::getpid())};
     RF_TRY(const Identity owner, owner_of(store.path));
     RF_TRY(auto acting, ActingAs::start(owner));
-    RF_TRY(StoreLock lock, StoreLock::acquire(store.path, kLockWaitMs));
+    RF_TRY(StoreLock lock, StoreLock::acquire(store.path, kShortCommandWaitMs));
     core::OpenOptions options{
         .directory = store.path, .unlock = std::move(unlock).value(), .background_barrier_ms = 0};
     RF_TRY(auto volume, core::open_store(machine.environment(), options));
@@ -34,6 +37,19 @@ Answer ask_directly(Machine& machine, const StoreName& store, const KeyChoice& k
     auto closed = volume->close();
     if (answer && !closed) return std::move(closed).error().with("close the store");
     return answer;
+}
+
+Answer ask_somebody(Machine& machine, const StoreName& store, const FindUnlock& finder,
+                    const Request& request) {
+    RF_TRY(auto holder, find_holder(store.path));
+    if (holder && !holder->stopping && !holder->socket.empty()) {
+        Answer answer = ask_daemon(holder->socket, request, kNoBound);
+        // Gone between the look and the call: then the store is ours to open.
+        if (answer || answer.error().code() != Errc::kNotFound) return answer;
+        RF_TRY(holder, find_holder(store.path));
+        if (holder && !holder->stopping) return answer;
+    }
+    return ask_directly(machine, store, finder, request);
 }
 
 }  // namespace
@@ -72,15 +88,16 @@ Answer ask_daemon(const std::string& socket_path, const Request& request, int wa
 
 Answer ask(Machine& machine, const StoreName& store, const KeyChoice& keys,
            const Request& request) {
-    RF_TRY(auto holder, find_holder(store.path));
-    if (holder && !holder->stopping && !holder->socket.empty()) {
-        Answer answer = ask_daemon(holder->socket, request, kNoBound);
-        // Gone between the look and the call: then the store is ours to open.
-        if (answer || answer.error().code() != Errc::kNotFound) return answer;
-        RF_TRY(holder, find_holder(store.path));
-        if (holder && !holder->stopping) return answer;
-    }
-    return ask_directly(machine, store, keys, request);
+    return ask_somebody(
+        machine, store,
+        [&] { return find_unlock(machine, current_person(), store.id, keys, {store.path}); },
+        request);
+}
+
+Answer ask(Machine& machine, const StoreName& store, crypto::Unlock unlock,
+           const Request& request) {
+    return ask_somebody(
+        machine, store, [&] { return Result<crypto::Unlock>(std::move(unlock)); }, request);
 }
 
 }  // namespace reelfs::app

@@ -4,6 +4,8 @@
 
 #include "app/access_service.h"
 #include "app/document_service.h"
+#include "app/job_service.h"
+#include "app/key_service.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/names.h"
 
@@ -88,6 +90,7 @@ Json StoreService::status() {
         status["admin"] = record.admin;
         status["started"] = record.started;
     }
+    if (Json job = jobs_.status(); !job.is_null()) status["job"] = std::move(job);
     if (auto space = volume_.tree().space())
         status["space"] = {{"total_bytes", space->total_bytes},
                            {"free_bytes", space->free_bytes},
@@ -101,6 +104,20 @@ Json StoreService::status() {
     }
     if (auto containers = volume_.tree().containers()) status["containers"] = to_json(*containers);
     return status;
+}
+
+std::optional<Answer> StoreService::answer_job(const Request& request) {
+    if (std::holds_alternative<request::JobStatus>(request)) return Answer(jobs_.status());
+    if (std::holds_alternative<request::JobCancel>(request)) {
+        auto cancelled = jobs_.cancel();
+        return cancelled ? Answer(Json::object()) : Answer(std::move(cancelled).error());
+    }
+    const auto* wanted = std::get_if<request::JobStart>(&request);
+    if (wanted == nullptr) return std::nullopt;
+    auto number = jobs_.start(
+        name_of(*wanted), wanted->rate,
+        [this, wanted = *wanted](core::Job& job) { return do_job(volume_, wanted, job); });
+    return number ? Answer(Json{{"job", *number}}) : Answer(std::move(number).error());
 }
 
 Answer StoreService::answer(const Request& request, const Caller& caller) {
@@ -136,6 +153,8 @@ Answer StoreService::answer(const Request& request, const Caller& caller) {
     }
     if (const auto* wanted = std::get_if<request::ContainerDelete>(&request))
         return remove(tree, wanted->name);
+    if (auto answered = answer_job(request)) return *std::move(answered);
+    if (auto answered = answer_key(volume_, request)) return *std::move(answered);
     if (auto answered = answer_document(tree, request)) return *std::move(answered);
     return answer_access(volume_, request);
 }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "app/jobs.h"
 #include "app/protocol.h"
 #include "app/store_lock.h"
 #include "reelfs/model/caller.h"
@@ -30,14 +32,19 @@ class StoreService {
     /// Thread-safe; may block on disk.
     Answer answer(const Request& request, const Caller& caller);
 
+    /// Cancels the job that runs, and waits for it: before anything it uses goes.
+    void stop_jobs() { jobs_.stop(); }
+
   private:
     Json status();
+    std::optional<Answer> answer_job(const Request& request);
 
     const std::string store_;
     core::Volume& volume_;
     Disk& disk_;
     const ServedAs served_;
     const std::function<void()> stop_;
+    Jobs jobs_;
 };
 
 }  // namespace reelfs::app

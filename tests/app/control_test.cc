@@ -37,7 +37,20 @@ std::vector<Request> every_request() {
             request::UserRotate{"u"},
             request::TokenCreate{.container = "c", .prefix = "p", .actions = "put", .lifetime = 7},
             request::TokenList{},
-            request::TokenRevoke{"t"}};
+            request::TokenRevoke{"t"},
+            request::JobStart{
+                .name = "backup", .directory = "/d", .container = "c", .rate = 5, .restart = true},
+            request::JobStatus{},
+            request::JobCancel{},
+            request::KeyList{},
+            request::KeyChange{.proof = {crypto::SlotKind::kKeyFile, std::string("\0\xff\n", 3)},
+                               .add = {crypto::SlotKind::kPassphrase, "p\"q"},
+                               .remove = 3,
+                               .remove_own = false},
+            request::KeyChange{.proof = {crypto::SlotKind::kRecovery, "r"},
+                               .add = {},
+                               .remove = {},
+                               .remove_own = true}};
 }
 
 TEST(Protocol, EveryRequestSurvivesTheRoundTrip) {

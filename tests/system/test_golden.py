@@ -90,6 +90,7 @@ def test_a_store_of_an_earlier_release_opens_and_reads_whole(make_store, scratch
     finally:
         os.umask(before)
     for _ in range(2):   # the second time after this build has written to it
+        store.cli("fsck", store.dir, "--key-file", store.key)
         store.mount()
         assert shape(store.path) == shape(plain)
         assert contents(store.path) == contents(plain)

@@ -1,0 +1,118 @@
+"""reelfs export: a container as plain files or as a tar archive, with all that a file system can hold."""
+
+import os
+import subprocess
+
+from harness import (BIN, MiB, assert_same_tree, outcome, pattern, picture, read_file, run, said, write_file)
+
+ROOT = os.geteuid() == 0
+WHEN = 1_700_000_000_123_456_789
+
+
+def fill(store):
+    top = store.container("films")
+    os.makedirs(f"{top}/deep/{'long' * 30}/{'er' * 60}")
+    write_file(f"{top}/deep/{'long' * 30}/{'er' * 60}/Größe 1.ts", pattern(1, 300_000))
+    write_file(f"{top}/empty", b"")
+    write_file(f"{top}/odd \n name", b"odd")
+    write_file(f"{top}/small", pattern(2, 900))
+    with open(f"{top}/holes", "wb") as file:
+        file.seek(40 * MiB)
+        file.write(b"far")
+        file.truncate(80 * MiB)
+    with open(f"{top}/only hole", "wb") as file:
+        file.truncate(10 * MiB)
+    os.symlink("small", f"{top}/link")
+    os.symlink("x" * 150, f"{top}/long link")
+    os.link(f"{top}/small", f"{top}/deep/second name")
+    os.mkfifo(f"{top}/fifo", 0o640)
+    os.setxattr(f"{top}/small", "user.note", b"kept\0too\nand more")
+    os.setxattr(f"{top}/deep", "user.folder", b"of a folder")
+    os.chmod(f"{top}/small", 0o604)
+    os.chmod(f"{top}/deep", 0o750)
+    if ROOT:
+        os.chown(f"{top}/small", 1234, 5678)
+        os.chown(f"{top}/link", 1234, 5678, follow_symlinks=False)
+    for folder, folders, names in os.walk(top, topdown=False):
+        for name in names + folders:
+            os.utime(f"{folder}/{name}", ns=(WHEN, WHEN), follow_symlinks=False)
+    return top
+
+
+def blocks(path):
+    return os.stat(path).st_blocks
+
+
+def tree(top):
+    """As picture(), but for owners: who writes a directory is the store's owner, and may not give files away."""
+    seen = picture(top)
+    for facts in seen.values():
+        del facts["uid"], facts["gid"]
+    return seen
+
+
+def test_into_a_directory_in_use_and_not(store, scratch):
+    top = fill(store)
+    expected = tree(top)
+    mode = os.stat(top).st_mode
+
+    def export(name, *key):
+        done = store.cli("export", store.dir, "films", f"{scratch}/{name}", *key, check=False)
+        if ROOT:   # fill() gave a file and a link to somebody else
+            assert done.returncode == 1 and "owners (that takes root) could not be kept" in said(done), said(done)
+        else:
+            assert done.returncode == 0, said(done)
+        assert "exported" in said(done)
+        assert tree(f"{scratch}/{name}") == expected
+        assert os.stat(f"{scratch}/{name}").st_mode == mode
+        assert blocks(f"{scratch}/{name}/holes") * 512 < MiB, "holes became zeros"
+
+    export("plain")
+    store.umount()
+    export("closed", "--key-file", store.key)
+
+
+def test_into_an_archive_that_tar_reads(store, scratch):
+    top = fill(store)
+    store.cli("export", store.dir, "films", f"{scratch}/films.tar")
+    os.mkdir(f"{scratch}/unpacked")
+    run("tar", "--xattrs", "--xattrs-include=*", "-xpf", f"{scratch}/films.tar", "-C", f"{scratch}/unpacked")
+    assert_same_tree(f"{scratch}/unpacked", top)
+    assert blocks(f"{scratch}/unpacked/holes") * 512 < MiB
+    assert os.path.getsize(f"{scratch}/films.tar") < 2 * MiB
+    with open(f"{scratch}/piped.tar", "wb") as out:   # by the daemon, through a pipe
+        subprocess.run([BIN, "export", store.dir, "films", "-"], stdout=out, env=store.env, check=True,
+                       stdin=subprocess.DEVNULL, timeout=120)
+    assert read_file(f"{scratch}/piped.tar") == read_file(f"{scratch}/films.tar")
+    store.umount()
+    with open(f"{scratch}/here.tar", "wb") as out:
+        subprocess.run([BIN, "export", store.dir, "films", "-", "--key-file", store.key], stdout=out, env=store.env,
+                       check=True, stdin=subprocess.DEVNULL, timeout=120)
+    assert read_file(f"{scratch}/here.tar") == read_file(f"{scratch}/films.tar")
+
+
+def test_a_reader_that_goes_away_ends_the_export_and_not_the_daemon(store, scratch):
+    folder = store.container("films")
+    write_file(f"{folder}/large", pattern(1, 8 * MiB))
+    done = run("bash", "-c", f"set -o pipefail; '{BIN}' export '{store.dir}' films - | head -c 1000 >/dev/null",
+               env=store.env, check=False)
+    assert done.returncode != 0
+    assert store.alive()
+    store.cli("export", store.dir, "films", f"{scratch}/again.tar")
+    store.umount()
+
+
+def test_what_is_in_the_way_is_told(store, scratch):
+    store.container("films")
+    os.mkdir(f"{scratch}/full")
+    write_file(f"{scratch}/full/precious", b"x")
+    write_file(f"{scratch}/there.tar", b"x")
+    assert store.cli("export", store.dir, "films", f"{scratch}/full", check=False).returncode == 8
+    assert store.cli("export", store.dir, "films", f"{scratch}/there.tar", check=False).returncode == 8
+    assert store.cli("export", store.dir, "films", f"{store.dir}/inside", check=False).returncode == 2
+    for name in ("new", "new.tar"):
+        done = store.cli("export", store.dir, "none", f"{scratch}/{name}", check=False)
+        assert done.returncode == 5 and not os.path.exists(f"{scratch}/{name}")
+    assert read_file(f"{scratch}/there.tar") == b"x" and os.listdir(f"{scratch}/full") == ["precious"]
+    assert outcome(os.listdir, f"{store.dir}/inside") == "ENOENT"
+    store.umount()
