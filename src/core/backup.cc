@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/backup_manifest.h"
@@ -38,10 +39,12 @@ class Backup {
 
     Result<BackupReport> run() {
         RF_CHECK(prepare());
-        // What the copied catalog names is not given back to the disk until it has been copied.
-        Holds::Hold hold(context_.holds);
-        RF_CHECK(copy_catalog());
-        RF_CHECK(copy_packs());
+        {
+            // What the copied catalog names is not given back to the disk until it has been copied.
+            Holds::Hold hold(context_.holds);
+            RF_CHECK(copy_catalog());
+            RF_CHECK(copy_packs());
+        }
         RF_CHECK(verify());
         RF_CHECK(disk_.sync_directory(directory_));
         RF_CHECK(replace_file(disk_, path_of(kManifestName), bytes_of(encode(now_))));
@@ -100,7 +103,8 @@ class Backup {
         };
         RF_CHECK(context_.catalog.snapshot(
             at_point, [&](const catalog::Catalog::Files& files) -> Result<void> {
-                job_.begin("copying the catalog", files.database_bytes + files.log_bytes);
+                job_.begin("copying the catalog",
+                           files.database_bytes + files.log_bytes + keyring.size());
                 RF_TRY(now_.database, copy_file(disk_, files.database, target + "/catalog.db",
                                                 files.database_bytes, job_));
                 RF_TRY(now_.log, copy_file(disk_, files.log, target + "/catalog.db-wal",
@@ -110,24 +114,46 @@ class Backup {
         RF_CHECK(disk_.sync_directory(target));
         RF_CHECK(replace_file(disk_, keyring_of(now_.generation), keyring));
         RF_TRY(auto copy, disk_.open(keyring_of(now_.generation), OpenMode::kRead));
-        RF_TRY(now_.keyring.sum, sum_range(*copy, 0, keyring.size()));
+        RF_TRY(now_.keyring.sum, sum_range(*copy, 0, keyring.size(), job_));
         now_.keyring.bytes = keyring.size();
         return done();
     }
 
-    Result<void> copy_packs() {
+    /// How much of each pack there is to copy: up to where nothing can change any more. What the
+    /// catalog's copy names lies below that once the puts of its moment have returned.
+    Result<std::map<PackId, std::uint64_t>> settled_lengths() {
+        job_.begin("waiting for writes under way", 0);
+        context_.packs.wait_for_puts();
         RF_TRY(const auto list, context_.store.list());
+        std::set<PackId> wanted;
+        for (const auto& row : packs_) wanted.insert(row.pack);
         std::map<PackId, std::uint64_t> length;
-        for (const auto& pack : list) length[pack.pack] = pack.bytes;
+        for (const auto& pack : list) {
+            if (!wanted.contains(pack.pack)) continue;
+            length[pack.pack] = pack.bytes;
+            if (!context_.packs.in_use(pack.pack)) continue;
+            // A put in flight behind it may have made the file longer than it will be in the end.
+            auto end = context_.store.sync(pack.pack);
+            if (end)
+                length[pack.pack] = *end;
+            else if (end.error().code() != Errc::kIo)  // given up: no put changes it
+                return std::move(end).error();
+        }
+        return length;
+    }
+
+    Result<void> copy_packs() {
+        // Those of which nothing is named may go at any moment.
+        std::erase_if(packs_, [](const catalog::PackRow& row) { return row.live_bytes == 0; });
+        RF_TRY(const auto length, settled_lengths());
         std::uint64_t total = 0;
         for (const auto& row : packs_) total += missing_of(row.pack, length);
         job_.begin("copying content", total);
         for (const auto& row : packs_) {
             const auto there = length.find(row.pack);
             if (there == length.end()) {
-                if (row.live_bytes != 0)
-                    problem(fmt::format("pack {} is missing, and with it {} bytes of content",
-                                        row.pack.hex(), row.live_bytes));
+                problem(fmt::format("pack {} is missing, and with it {} bytes of content",
+                                    row.pack.hex(), row.live_bytes));
                 continue;
             }
             RF_CHECK(copy_pack(row.pack, there->second));
@@ -198,10 +224,7 @@ class Backup {
         std::uint64_t total = 0;
         for (const auto& [path, part] : fresh_) total += part.bytes;
         job_.begin("verifying the backup", total);
-        for (const auto& [path, part] : fresh_) {
-            RF_CHECK(verify_copy(disk_, path, part));
-            RF_CHECK(job_.advance(part.bytes));
-        }
+        for (const auto& [path, part] : fresh_) RF_CHECK(verify_copy(disk_, path, part, job_));
         return done();
     }
 

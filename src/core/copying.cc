@@ -59,7 +59,8 @@ Result<std::uint64_t> copy_range(const ReadPiece& read, File& target, std::uint6
     return sum.value();
 }
 
-Result<std::uint64_t> sum_range(const File& file, std::uint64_t from, std::uint64_t bytes) {
+Result<std::uint64_t> sum_range(const File& file, std::uint64_t from, std::uint64_t bytes,
+                                Job& job) {
     Sum sum;
     Buffer buffer(kPiece);
     for (std::uint64_t at = 0; at < bytes;) {
@@ -68,14 +69,15 @@ Result<std::uint64_t> sum_range(const File& file, std::uint64_t from, std::uint6
         if (n == 0) return Error(Errc::kCorrupt, fmt::format("it ends at {}", from + at));
         sum.add(buffer.span().first(n));
         at += n;
+        RF_CHECK(job.advance(n));
     }
     return sum.value();
 }
 
-Result<void> verify_copy(Disk& disk, const std::string& path, const CopiedPart& part) {
+Result<void> verify_copy(Disk& disk, const std::string& path, const CopiedPart& part, Job& job) {
     RF_TRY(auto file, disk.open(path, OpenMode::kRead));
     file->drop_cache();
-    RF_TRY(const std::uint64_t sum, sum_range(*file, part.from, part.bytes));
+    RF_TRY(const std::uint64_t sum, sum_range(*file, part.from, part.bytes, job));
     if (sum != part.sum)
         return Error(Errc::kIo, fmt::format("{} does not read back as it was written: that disk is "
                                             "not to be trusted",

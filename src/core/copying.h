@@ -18,9 +18,10 @@ using ReadPiece = std::function<Result<std::size_t>(std::uint64_t, MutableBytes)
 Result<std::uint64_t> copy_range(const ReadPiece& read, File& target, std::uint64_t from,
                                  std::uint64_t bytes, Job& job);
 /// The sum of [from, from + bytes).
-Result<std::uint64_t> sum_range(const File& file, std::uint64_t from, std::uint64_t bytes);
+Result<std::uint64_t> sum_range(const File& file, std::uint64_t from, std::uint64_t bytes,
+                                Job& job);
 /// Reads what was copied from the device again. kIo when it is not what was written.
-Result<void> verify_copy(Disk& disk, const std::string& path, const CopiedPart& part);
+Result<void> verify_copy(Disk& disk, const std::string& path, const CopiedPart& part, Job& job);
 
 /// A directory and its parents below `top`, made and durable.
 Result<void> make_directories(Disk& disk, const std::string& top, const std::string& below);

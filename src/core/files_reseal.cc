@@ -62,6 +62,7 @@ Result<bool> Files::reseal(const std::shared_ptr<Node>& node, const std::set<Ext
         while (last < replaced.size() && replaced[last - 1].end() == replaced[last].file_offset &&
                length + replaced[last].length <= limits::extent_bytes_max)
             length += replaced[last++].length;
+        RF_CHECK(context_.space.check_room(length));
         Buffer plain(static_cast<std::size_t>(length));
         std::size_t at = 0;
         for (; i < last; ++i) {
@@ -83,17 +84,26 @@ Result<bool> Files::reseal(const std::shared_ptr<Node>& node, const std::set<Ext
         if (was_inline && sealed.bytes.size() <= limits::inline_extent_bytes_max) {
             fresh.inline_bytes = std::move(sealed.bytes);
         } else {
-            RF_TRY(const Packs::Put put, place(*node, sealed.bytes));
+            RF_TRY(Packs::Put put, place(*node, sealed.bytes));
             fresh.extent.location = put.location;
             fresh.mark = put.mark;
+            fresh.hold = std::move(put.hold);
         }
         placed.push_back(std::move(fresh));
     }
+    std::vector<PutMark> marks;
     for (const Batch::Placed& fresh : placed)
-        if (fresh.extent.location.pack) RF_CHECK(context_.packs.sync(fresh.mark));
+        if (fresh.extent.location.pack) marks.push_back(fresh.mark);
+    RF_CHECK(sync_resealed(marks));
     RF_CHECK(commit_resealed(*node, placed, replaced));
     context_.bound_log();
     return true;
+}
+
+/// What is moved may have been promised, so the promise is made for where it goes to, before.
+Result<void> Files::sync_resealed(std::span<const PutMark> marks) {
+    for (const PutMark& mark : marks) RF_CHECK(context_.packs.sync(mark));
+    return context_.packs.record_ends(marks);
 }
 
 Result<void> Files::commit_resealed(Node& node, const std::vector<Batch::Placed>& placed,
@@ -161,8 +171,10 @@ Result<bool> Files::reseal_shared(ExtentId id, std::span<const std::shared_ptr<N
     }
     if (reseal.holders.empty()) return false;
     RF_CHECK(seal_pieces(reseal));
+    std::vector<PutMark> marks;
     for (const auto& [start, piece] : reseal.pieces)
-        if (piece.placed.extent.location.pack) RF_CHECK(context_.packs.sync(piece.placed.mark));
+        if (piece.placed.extent.location.pack) marks.push_back(piece.placed.mark);
+    RF_CHECK(sync_resealed(marks));
     RF_CHECK(commit_pieces(reseal));
     context_.bound_log();
     return true;
@@ -192,6 +204,7 @@ Result<void> Files::seal_pieces(SharedReseal& reseal) {
     RF_TRY(const auto key, context_.keys.newest_key(reseal.extent.shape.container));
     for (auto& [start, piece] : reseal.pieces) {
         Batch::Placed& placed = piece.placed;
+        RF_CHECK(context_.space.check_room(placed.slice.length));
         Buffer plain(static_cast<std::size_t>(placed.slice.length));
         RF_CHECK(
             context_.reader.read(reseal.extent, start, plain.span(), content::Caching::kBypass));
@@ -208,9 +221,10 @@ Result<void> Files::seal_pieces(SharedReseal& reseal) {
             placed.inline_bytes = std::move(sealed.bytes);
             continue;
         }
-        RF_TRY(const Packs::Put put, place(*piece.owner, sealed.bytes));
+        RF_TRY(Packs::Put put, place(*piece.owner, sealed.bytes));
         placed.extent.location = put.location;
         placed.mark = put.mark;
+        placed.hold = std::move(put.hold);
     }
     return done();
 }

@@ -46,6 +46,7 @@ Result<PackId> Packs::shared_pack(ContainerId container) {
 }
 
 Result<Packs::Put> Packs::put(const PackId& pack, std::span<const Bytes> pieces) {
+    std::uint64_t number = 0;
     {
         MutexLock lock(mutex_);
         auto it = states_.find(pack);
@@ -53,9 +54,13 @@ Result<Packs::Put> Packs::put(const PackId& pack, std::span<const Bytes> pieces)
             return Error(Errc::kBusy, "the pack has been finished");
         if (it->second.failed) return *it->second.failed;
         ++it->second.puts_in_flight;
+        number = ++puts_begun_;
+        under_way_.insert(number);
     }
     auto location = store_.put(pack, pieces);
     MutexLock lock(mutex_);
+    under_way_.erase(number);
+    put_returned_.notify_all();
     State& state = states_.at(pack);
     --state.puts_in_flight;
     if (state.finished && state.puts_in_flight == 0) close_in_store(pack);
@@ -67,6 +72,12 @@ Result<Packs::Put> Packs::put(const PackId& pack, std::span<const Bytes> pieces)
     unsynced_bytes_ += location->length;
     ++state.holds;
     return Put{*location, {pack, ++state.put_sequence}, Hold(*this, pack)};
+}
+
+void Packs::wait_for_puts() {
+    MutexLock lock(mutex_);
+    const std::uint64_t last = puts_begun_;
+    while (!under_way_.empty() && *under_way_.begin() <= last) put_returned_.wait(mutex_);
 }
 
 void Packs::release(const PackId& pack) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -63,6 +64,8 @@ class Packs {
         Hold hold;  // until the catalog names what was put, or nobody will name it
     };
     Result<Put> put(const PackId& pack, std::span<const Bytes> pieces) EXCLUDES(mutex_);
+    /// Until every put that has begun by now has returned.
+    void wait_for_puts() EXCLUDES(mutex_);
     /// The stream has ended: no further puts.
     void finish(const PackId& pack) EXCLUDES(mutex_);
 
@@ -118,10 +121,13 @@ class Packs {
     catalog::Catalog& catalog_;
     mutable Mutex mutex_;
     CondVar opened_;
+    CondVar put_returned_;
     std::unordered_map<PackId, State> states_ GUARDED_BY(mutex_);
     std::map<ContainerId, std::optional<PackId>> shared_ GUARDED_BY(mutex_);
     std::map<ContainerId, bool> opening_ GUARDED_BY(mutex_);
     std::uint64_t unsynced_bytes_ GUARDED_BY(mutex_) = 0;
+    std::uint64_t puts_begun_ GUARDED_BY(mutex_) = 0;
+    std::set<std::uint64_t> under_way_ GUARDED_BY(mutex_);  // of those
 };
 
 }  // namespace reelfs::core

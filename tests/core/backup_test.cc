@@ -15,6 +15,7 @@
 #include "reelfs/catalog/catalog.h"
 #include "reelfs/core/check.h"
 #include "reelfs/model/limits.h"
+#include "support/scale.h"
 
 namespace reelfs::core {
 namespace {
@@ -155,17 +156,19 @@ TEST_F(BackupTest, WhatIsDeletedLeavesTheBackupToo) {
 
 /// Writers, deletions and the background go on; each backup is of one moment.
 TEST_F(BackupTest, BackupsWhileOthersWriteAreWhole) {
-    StoreRig rig(random_);
+    SystemClock clock;  // the background goes by it
+    StoreRig rig(random_, std::uint64_t{1} << 40, &clock);
     rig.close();
     rig.background_ms = 1;
     rig.open();
     const NodeId c = rig.container();
     std::atomic<bool> over{false};
+    std::atomic<int> turns{0};
     std::vector<std::thread> writers;
     for (int w = 0; w < 2; ++w)
         writers.emplace_back([&, w] {
             SeededRandom mine(random_.seed() + static_cast<std::uint64_t>(w));
-            for (int i = 0; !over; ++i) {
+            for (int i = 0; !over; ++i, ++turns) {
                 // A pair is renamed into place one after the other: the second is never without
                 // the first.
                 const std::string name = "w" + std::to_string(w);
@@ -177,7 +180,9 @@ TEST_F(BackupTest, BackupsWhileOthersWriteAreWhole) {
                 }
             }
         });
-    for (int round = 0; round < 3; ++round) {
+    const std::uint64_t rounds = test::scaled("backups while others write", 2, 20);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (const int before = turns; turns < before + 4;) std::this_thread::yield();
         back_up(rig);
         const std::string directory = "/data/restored" + std::to_string(round);
         must(try_restore(rig, directory));
@@ -188,7 +193,8 @@ TEST_F(BackupTest, BackupsWhileOthersWriteAreWhole) {
             const auto first = volume->tree().lookup(root, "w" + std::to_string(w) + "a");
             const auto second = volume->tree().lookup(root, "w" + std::to_string(w) + "b");
             if (!second) continue;
-            ASSERT_TRUE(first.ok());
+            EXPECT_TRUE(first.ok());
+            if (!first) continue;
             const auto a = content(*volume, first->node), b = content(*volume, second->node);
             // b is of this turn or the one before.
             const int behind = (std::to_integer<int>(a[0]) - std::to_integer<int>(b[0])) & 0xff;
@@ -202,6 +208,46 @@ TEST_F(BackupTest, BackupsWhileOthersWriteAreWhole) {
     for (auto& writer : writers) writer.join();
 }
 
+/// A put that is overtaken by a later one leaves a hole in the pack for as long as it takes.
+TEST_F(BackupTest, WhatIsBeingWrittenWhenPacksAreListedIsInTheNextBackup) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container();
+    const auto slow = rig.noise(100'000), fast = rig.noise(100'000);
+    rig.put(c, "first", rig.noise(100'000));
+    std::atomic<bool> begun{false}, held{false}, let_go{false};
+    std::thread writer;
+    rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+        if (call.kind == DiskCall::kOpen &&
+            call.path == std::string(kBackup) + "/catalog.1/catalog.db" && !begun.exchange(true)) {
+            writer = std::thread([&] { rig.put(c, "slow", slow); });
+            while (!held) std::this_thread::yield();
+            rig.put(c, "fast", fast);
+        }
+        if (call.kind == DiskCall::kWrite && call.path.starts_with("/data/store/packs/") && begun &&
+            !held.exchange(true))
+            while (!let_go) std::this_thread::yield();
+        return std::nullopt;
+    });
+    Job job;
+    std::atomic<bool> over{false};
+    std::thread backup([&] {
+        must(rig.volume().back_up(kBackup, job));
+        over = true;
+    });
+    while (!over && job.state().stage != "waiting for writes under way") std::this_thread::yield();
+    let_go = true;
+    backup.join();
+    writer.join();
+    rig.disk().set_hook({});
+    back_up(rig);
+    must(try_restore(rig, "/data/restored"));
+    expect_clean(rig, "/data/restored");
+    auto volume = open(rig, "/data/restored");
+    EXPECT_EQ(content(*volume, "slow"), slow);
+    EXPECT_EQ(content(*volume, "fast"), fast);
+    must(volume->close());
+}
+
 TEST_F(BackupTest, ABackupThatFailsAnywhereLeavesTheOneBefore) {
     StoreRig rig(random_);
     const NodeId c = rig.container();
@@ -209,8 +255,11 @@ TEST_F(BackupTest, ABackupThatFailsAnywhereLeavesTheOneBefore) {
     rig.put(c, "first", first);
     back_up(rig);
     rig.put(c, "second", rig.noise(200'000));
-    int failed = 0;
-    for (std::uint64_t n = 1;; n += 1 + random_.below(3)) {
+    std::uint64_t failed = 0;
+    // Every call that changes something at full scale, else one in so many.
+    const std::uint64_t apart = test::full_scale() ? 1 : 6;
+    std::uint64_t n = 1 + random_.below(apart);
+    for (;; n += 1 + random_.below(2 * apart - 1)) {
         std::atomic<std::uint64_t> seen{0};
         rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
             const bool changes = call.kind == DiskCall::kWrite || call.kind == DiskCall::kSync ||
@@ -233,7 +282,25 @@ TEST_F(BackupTest, ABackupThatFailsAnywhereLeavesTheOneBefore) {
         must(volume->close());
         if (backed_up) break;  // the failure came after it was complete
     }
-    EXPECT_GT(failed, 8);
+    test::print_scale("failing points of a backup", failed, n - 1);
+    EXPECT_GT(failed, 0u);
+}
+
+TEST_F(BackupTest, ABackupIsCancelledWhileItIsReadBack) {
+    StoreRig rig(random_);
+    rig.put(rig.container(), "large", rig.noise(4'000'000));
+    Job job;
+    std::atomic<int> read_back{0};
+    rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+        if (call.kind == DiskCall::kRead && call.path.starts_with(std::string(kBackup) + "/packs"))
+            if (++read_back == 1) job.cancel();
+        return std::nullopt;
+    });
+    const auto cancelled = rig.volume().back_up(kBackup, job);
+    rig.disk().set_hook({});
+    ASSERT_FALSE(cancelled.ok());
+    EXPECT_EQ(cancelled.error().code(), Errc::kCancelled);
+    EXPECT_EQ(read_back, 1) << "of a part that is many pieces long";
 }
 
 TEST_F(BackupTest, ADamagedBackupIsRefused) {

@@ -12,6 +12,8 @@
 #include "reelfs/core/audit.h"
 #include "reelfs/core/check.h"
 #include "reelfs/model/check_limits.h"
+#include "reelfs/model/limits.h"
+#include "support/scale.h"
 
 namespace reelfs::core {
 namespace {
@@ -242,7 +244,8 @@ TEST_F(RotateTest, ARotationThatWasStoppedIsGoneOnWith) {
     const NodeId c = rig.container();
     const Contents contents = fill(rig, c);
     int stopped = 0;
-    for (std::uint64_t n = 1;; n += 3) {
+    const std::uint64_t apart = test::full_scale() ? 1 : 8;
+    for (std::uint64_t n = 1;; n += apart) {
         Job job;
         std::uint64_t puts = 0;
         rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
@@ -270,7 +273,8 @@ TEST_F(RotateTest, ARotationThatWasStoppedIsGoneOnWith) {
 }
 
 TEST_F(RotateTest, APowerCutAtAnyMomentLosesNothing) {
-    for (int round = 0; round < 8; ++round) {
+    const std::uint64_t rounds = test::scaled("power cuts in a rotation", 3, 60);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
         StoreRig rig(random_);
         const NodeId c = rig.container();
         const Contents contents = fill(rig, c);
@@ -278,7 +282,7 @@ TEST_F(RotateTest, APowerCutAtAnyMomentLosesNothing) {
         rig.disk().cut_power_at(1 + random_.below(120));
         Job job;
         const auto rotated = rig.volume().rotate_key("c", job);
-        rig.crash(test::kEveryCrash[static_cast<std::size_t>(round) % test::kEveryCrash.size()]);
+        rig.crash(test::kEveryCrash[random_.below(test::kEveryCrash.size())]);
         expect_contents(rig, contents);
         const RotateReport report = rotate(rig);
         EXPECT_TRUE(report.complete);
@@ -290,20 +294,22 @@ TEST_F(RotateTest, APowerCutAtAnyMomentLosesNothing) {
 }
 
 TEST_F(RotateTest, OthersWriteMeanwhile) {
-    StoreRig rig(random_);
+    SystemClock clock;  // the background goes by it
+    StoreRig rig(random_, std::uint64_t{1} << 40, &clock);
     rig.close();
     rig.background_ms = 1;
     rig.open();
     const NodeId c = rig.container();
     const Contents contents = fill(rig, c);
     std::atomic<bool> over{false};
+    std::atomic<int> turns{0};
     std::vector<std::thread> writers;
     std::vector<Contents> written(3);
     for (int w = 0; w < 3; ++w)
         writers.emplace_back([&, w] {
             SeededRandom mine(random_.seed() + static_cast<std::uint64_t>(w));
             Contents& own = written[static_cast<std::size_t>(w)];
-            while (!over) {
+            for (; !over; ++turns) {
                 const std::string name = "w" + std::to_string(w) + std::to_string(mine.below(4));
                 auto& bytes = own[name];
                 const auto there = rig.tree().lookup(c, name);
@@ -330,14 +336,94 @@ TEST_F(RotateTest, OthersWriteMeanwhile) {
                 own[copy].resize(static_cast<std::size_t>(*cut.size));
             }
         });
-    for (int round = 0; round < 3; ++round) EXPECT_TRUE(rotate(rig).complete);
+    const std::uint64_t rounds = test::scaled("rotations while others write", 2, 10);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (const int before = turns; turns < before + 6;) std::this_thread::yield();
+        EXPECT_TRUE(rotate(rig).complete);
+    }
     over = true;
     for (auto& writer : writers) writer.join();
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{4});
+    EXPECT_EQ(keys_of(rig, "c"),
+              std::vector<std::uint32_t>{static_cast<std::uint32_t>(1 + rounds)});
     expect_contents(rig, contents);
     for (const Contents& own : written) expect_contents(rig, own);
     rig.background_ms = 0;
     expect_clean(rig);
+}
+
+/// Recovery takes what no promise covers for never written, and cuts it off.
+TEST_F(RotateTest, WhatWasPromisedIsPromisedWhereItIsMovedTo) {
+    StoreRig rig(random_);
+    rig.put(rig.container(), "film", rig.noise(300'000));
+    must(rig.tree().sync());
+    Job job;
+    rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+        if (call.kind == test::DiskCall::kWrite && call.path.ends_with(".pack")) job.cancel();
+        return std::nullopt;
+    });
+    EXPECT_EQ(rig.volume().rotate_key("c", job).error().code(), Errc::kCancelled);
+    rig.disk().set_hook({});
+    auto after = rig.disk().crash(test::Crash::kWritten, random_);
+    const std::string top = "/data/store/packs";
+    const std::string bucket = top + "/" + must(after->list(top)).at(0);
+    const std::string pack = bucket + "/" + must(after->list(bucket)).at(0);
+    const std::uint64_t end = must(must(after->open(pack, OpenMode::kRead))->size());
+    EXPECT_GT(end, 600'000u) << "sealed under the old key and under the new one";
+    after->damage(pack, end - 100'000, bytes_of("!"));
+    rig.replace_disk(std::move(after));
+    const auto film = must(rig.tree().lookup(rig.container(), "film"));
+    EXPECT_EQ(film.size, 300'000u) << "damage is told, not cut off";
+    auto file = must(rig.tree().open(film.node, {.read = true}));
+    std::vector<std::byte> bytes(300'000);
+    EXPECT_EQ(rig.tree().read(*file, 0, bytes).error().code(), Errc::kCorrupt);
+    rig.tree().release(file);
+}
+
+/// A pack in which the catalog names nothing yet looks empty, and empty ones are removed.
+TEST_F(RotateTest, APackThatIsWrittenBeforeItIsNamedStays) {
+    SystemClock clock;
+    StoreRig rig(random_, std::uint64_t{1} << 40, &clock);
+    rig.close();
+    rig.background_ms = 1;
+    rig.open();
+    const NodeId c = rig.container();
+    Contents contents;
+    contents["film"] = rig.noise(2'000'000);
+    rig.put(c, "film", contents["film"]);
+    // A writer whose next extent goes to a pack of his own, and who has nothing but a share of the
+    // film.
+    auto writer = rig.create(c, "part");
+    const auto filler = rig.noise(limits::own_pack_from_bytes - 500'000);
+    must(rig.tree().write({}, *writer, 0, filler));
+    must(rig.tree().flush(*writer));
+    AttributeChange cut;
+    cut.size = 0;
+    must(rig.tree().change({}, must(rig.tree().lookup(c, "part")).node, cut));
+    copy_part(rig, c, "film", 0, "part", 0, 1'000'000, contents);
+    must(rig.tree().sync());
+    while (must(rig.volume().health()).freed_bytes != 0) std::this_thread::yield();
+
+    std::atomic<std::uint64_t> rounds{0};
+    std::atomic<bool> written{false}, released{false};
+    rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+        // What the background does first in each round.
+        if (call.kind == test::DiskCall::kOpen && call.path.ends_with("/reserve")) ++rounds;
+        if (!call.path.ends_with(".pack")) return std::nullopt;
+        if (call.kind == test::DiskCall::kWrite) written = true;
+        if (call.kind == test::DiskCall::kRead && written && !released.exchange(true)) {
+            rig.tree().release(writer);  // his pack is finished by that
+            const std::uint64_t now = rounds;
+            while (rounds < now + 4) std::this_thread::yield();
+        }
+        return std::nullopt;
+    });
+    EXPECT_TRUE(rotate(rig).complete);
+    rig.disk().set_hook({});
+    EXPECT_TRUE(released) << "or nothing was proven";
+    expect_contents(rig, contents);
+    rig.background_ms = 0;
+    expect_clean(rig);
+    expect_contents(rig, contents);
 }
 
 TEST_F(RotateTest, WhatIsDamagedKeepsTheOldKeyAndIsTold) {

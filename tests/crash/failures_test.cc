@@ -9,7 +9,7 @@
 
 #include "crash/ground.h"
 #include "crash/observed.h"
-#include "crash/scale.h"
+#include "support/scale.h"
 
 namespace reelfs::test {
 namespace {

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <iterator>
 
-#include "crash/scale.h"
 #include "crash/simulation.h"
+#include "support/scale.h"
 
 namespace reelfs::test {
 namespace {
