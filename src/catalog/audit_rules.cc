@@ -54,6 +54,21 @@ constexpr AuditRule kRules[] = {
      "WHERE type = 2 AND links > 0"},
     {R"sql(SELECT id, printf('symbolic link %d has no target', id) FROM node WHERE type = 3 AND (target IS NULL OR length(target) = 0))sql",
      ""},
+    // Expiry
+    {R"sql(SELECT x.node, printf('node %d stands in the queue of what expires, and is no file', x.node) FROM expiry x
+           WHERE NOT EXISTS (SELECT 1 FROM node n WHERE n.id = x.node AND n.type = 1))sql",
+     "DELETE FROM expiry WHERE node NOT IN (SELECT id FROM node WHERE type = 1)"},
+    {R"sql(SELECT n.id, printf('node %d expires, and does not stand under its name in the queue of what does', n.id)
+           FROM node n WHERE n.type = 1 AND n.expires IS NOT NULL AND n.links > 0
+             AND NOT EXISTS (SELECT 1 FROM expiry x JOIN entry e ON e.parent = x.parent AND e.name = x.name
+                             WHERE x.node = n.id AND e.node = n.id))sql",
+     "INSERT INTO expiry(node, due, since, transient, parent, name) "
+     "SELECT n.id, n.expires, n.created, 1, e.parent, e.name FROM entry e JOIN node n ON n.id = "
+     "e.node "
+     "WHERE n.type = 1 AND n.expires IS NOT NULL AND n.links > 0 ON CONFLICT(node) DO UPDATE SET "
+     "due = "
+     "excluded.due, "
+     "transient = 1, parent = excluded.parent, name = excluded.name"},
     // Containers
     {R"sql(SELECT e.node, printf('the container "%s" has no row of its own', CAST(e.name AS TEXT))
            FROM entry e JOIN node n ON n.id = e.node LEFT JOIN container c ON c.id = n.container AND c.root = n.id
