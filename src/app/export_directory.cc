@@ -115,7 +115,8 @@ class DirectorySink final : public ExportSink {
             set_mode(folder->path, folder->mode);
             set_times(folder->path, folder->accessed, folder->modified);
         }
-        if (::fsync(top_.get()) != 0) return Error::from_errno(errno, "sync the directory");
+        // All that was made, not only the top folder.
+        if (::syncfs(top_.get()) != 0) return Error::from_errno(errno, "sync the directory");
         return done();
     }
 

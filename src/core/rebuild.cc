@@ -360,12 +360,14 @@ class Rebuild {
             });
         };
         while (taken(number)) ++number;
-        for (const char* name : {"catalog.db-wal", "catalog.db"}) {
+        // The database first: without its log it might be opened, as of an earlier time.
+        for (const char* name : {"catalog.db", "catalog.db-wal"}) {
             const std::string path = directory_ + "/" + name;
             RF_TRY(const bool there, disk_.exists(path));
             if (!there) continue;
-            report_.set_aside = fmt::format("{}.lost-{}", path, number);
-            RF_CHECK(disk_.rename(path, report_.set_aside));
+            const std::string aside = fmt::format("{}.lost-{}", path, number);
+            RF_CHECK(disk_.rename(path, aside));
+            if (report_.set_aside.empty()) report_.set_aside = aside;
         }
         RF_CHECK(disk_.sync_directory(directory_));
         RF_CHECK(disk_.rename(fresh_ + "/catalog.db", directory_ + "/catalog.db"));

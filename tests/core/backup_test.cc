@@ -292,8 +292,11 @@ TEST_F(BackupTest, ABackupIsCancelledWhileItIsReadBack) {
     Job job;
     std::atomic<int> read_back{0};
     rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
-        if (call.kind == DiskCall::kRead && call.path.starts_with(std::string(kBackup) + "/packs"))
-            if (++read_back == 1) job.cancel();
+        if (call.kind == DiskCall::kRead &&
+            call.path.starts_with(std::string(kBackup) + "/packs")) {
+            ++read_back;
+            job.cancel();
+        }
         return std::nullopt;
     });
     const auto cancelled = rig.volume().back_up(kBackup, job);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/test_store.h"
+#include "support/scale.h"
 
 namespace reelfs::core {
 namespace {
@@ -140,7 +141,9 @@ TEST_F(RebuildTest, SharedContentComesBackOnceAndRight) {
         auto changed = bytes;
         std::copy(piece.begin(), piece.end(), changed.begin() + 400'000);
         Job job;
-        if (rotated) EXPECT_TRUE(must(rig.volume().rotate_key("films", job)).complete);
+        if (rotated) {
+            EXPECT_TRUE(must(rig.volume().rotate_key("films", job)).complete);
+        }
         rig.close();
         must(rig.disk().remove(kDatabase));
         must(rebuild(rig));
@@ -173,7 +176,10 @@ TEST_F(RebuildTest, AGoodCatalogIsNotRebuilt) {
 }
 
 TEST_F(RebuildTest, ARebuildThatFailsAnywhereCanBeDoneAgain) {
-    for (std::uint64_t n = 1; n < 200; n += 1 + random_.below(12)) {
+    // Each call to the disk at full scale, else one in so many.
+    const std::uint64_t apart = test::full_scale() ? 1 : 20;
+    std::uint64_t cuts = 0;
+    for (std::uint64_t n = 1 + random_.below(apart);; n += 1 + random_.below(2 * apart - 1)) {
         StoreRig rig(random_);
         const NodeId films = rig.container("films");
         const ContainerId id = must(rig.tree().container("films")).container;
@@ -190,7 +196,8 @@ TEST_F(RebuildTest, ARebuildThatFailsAnywhereCanBeDoneAgain) {
         EXPECT_TRUE(again.ok() || again.error().code() == Errc::kExists) << again.error().message();
         rig.open();
         EXPECT_EQ(rig.content(recovered(rig, id), name_of(node)), bytes);
-        if (whole) return;
+        if (whole) return test::print_scale("power cuts in a rebuild", cuts, n - 1);
+        ++cuts;
     }
 }
 
