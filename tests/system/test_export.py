@@ -17,11 +17,11 @@ def fill(store):
     write_file(f"{top}/odd \n name", b"odd")
     write_file(f"{top}/small", pattern(2, 900))
     with open(f"{top}/holes", "wb") as file:
-        file.seek(40 * MiB)
+        file.seek(4 * MiB)
         file.write(b"far")
-        file.truncate(80 * MiB)
+        file.truncate(8 * MiB)
     with open(f"{top}/only hole", "wb") as file:
-        file.truncate(10 * MiB)
+        file.truncate(2 * MiB)
     os.symlink("small", f"{top}/link")
     os.symlink("x" * 150, f"{top}/long link")
     os.link(f"{top}/small", f"{top}/deep/second name")

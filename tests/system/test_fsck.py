@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 
-from harness import hash_of, outcome, pattern, read_file, run, said, seeded, write_file
+from harness import hash_of, outcome, pattern, read_file, run, said, scaled, seeded, write_file
 
 # fsck(8)
 CLEAN, REPAIRED, LEFT, OPERATIONAL, USAGE = 0, 1, 4, 8, 16
@@ -90,7 +90,8 @@ def test_flipped_bytes_are_named_and_nothing_else_is(make_store):
     pack = max(packs_of(store), key=os.path.getsize)
     clean = f"{store.base}/clean"
     shutil.copy(pack, clean)
-    for offset in [randomly.randrange(8192, 390_000) for _ in range(5)]:   # in the body of the one extent
+    # In the body of the one extent.
+    for offset in [randomly.randrange(8192, 390_000) for _ in range(scaled(2, 30, "flipped bytes"))]:
         flip(pack, offset)
         done = fsck(store, "--json")
         findings = json.loads(done.stdout)["findings"]
