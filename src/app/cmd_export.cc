@@ -27,7 +27,7 @@ namespace {
 
 constexpr int kLookAgainMs = 100;
 
-/// A FIFO in a private folder, and a thread that copies what comes through it to a descriptor.
+/// A FIFO in a folder of our own, and a thread that copies what comes through it to a descriptor.
 class ArchivePipe {
   public:
     /// `owner`: who else may write into it.
@@ -41,11 +41,14 @@ class ArchivePipe {
         auto pipe = std::unique_ptr<ArchivePipe>(new ArchivePipe(folder, out));
         if (::mkfifo(pipe->path().c_str(), 0600) != 0)
             return Error::from_errno(errno, "make " + pipe->path());
-        if (owner != ::geteuid() && (::chown(pipe->path().c_str(), owner, ::getegid()) != 0 ||
-                                     ::chown(folder.c_str(), owner, ::getegid()) != 0))
-            return Error::from_errno(errno, "give away " + pipe->path());
-        pipe->reader_ = Fd(::open(pipe->path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        pipe->reader_ =
+            Fd(::open(pipe->path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
         if (!pipe->reader_) return Error::from_errno(errno, "open " + pipe->path());
+        // The folder stays ours: who could change names in it could have us remove other files.
+        if (owner != ::geteuid() &&
+            (::fchown(pipe->reader_.get(), owner, static_cast<gid_t>(-1)) != 0 ||
+             ::chmod(folder.c_str(), 0711) != 0))
+            return Error::from_errno(errno, "give away " + pipe->path());
         pipe->thread_ = std::thread([p = pipe.get()] { p->copy(); });
         return pipe;
     }
@@ -137,12 +140,12 @@ Answer do_export(Machine& machine, const ExportArguments& arguments) {
     wanted.directory = pipe->path();
     auto answer = run_job(machine, store, arguments.store.keys, wanted, arguments.store.json);
     const bool whole = pipe->finish();
-    if (!answer && archive) ::unlink(own_archive.c_str());
     if (!whole && answer)
-        return Error(Errc::kIo, fmt::format("{} did not take the whole archive",
-                                            archive ? arguments.destination : "stdout"));
+        answer = Error(Errc::kIo, fmt::format("{} did not take the whole archive",
+                                              archive ? arguments.destination : "stdout"));
     if (archive && answer && ::fsync(archive.get()) != 0)
-        return Error::from_errno(errno, "sync the archive");
+        answer = Error::from_errno(errno, "sync the archive");
+    if (!answer && archive) ::unlink(own_archive.c_str());
     return answer;
 }
 

@@ -1,9 +1,13 @@
 """reelfs export: a container as plain files or as a tar archive, with all that a file system can hold."""
 
 import os
+import pwd
+import stat
 import subprocess
 
-from harness import (BIN, MiB, assert_same_tree, outcome, pattern, picture, read_file, run, said, write_file)
+import pytest
+
+from harness import (BIN, MiB, OWNER, assert_same_tree, outcome, pattern, picture, read_file, run, said, write_file)
 
 ROOT = os.geteuid() == 0
 WHEN = 1_700_000_000_123_456_789
@@ -116,3 +120,28 @@ def test_what_is_in_the_way_is_told(store, scratch):
     assert read_file(f"{scratch}/there.tar") == b"x" and os.listdir(f"{scratch}/full") == ["precious"]
     assert outcome(os.listdir, f"{store.dir}/inside") == "ENOENT"
     store.umount()
+
+
+@pytest.mark.needs_root
+def test_the_folder_that_an_archive_passes_through_stays_roots(store, scratch):
+    """It is root that opens and removes what is in it; the store's owner may only write into the FIFO."""
+    write_file(f"{store.container('films')}/large", pattern(1, 8 * MiB))
+    through = f"{scratch}/tmp"
+    os.mkdir(through)
+    os.chmod(through, 0o755)
+    export = subprocess.Popen([BIN, "export", store.dir, "films", "-"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(store.env, TMPDIR=through))
+    try:
+        archive = export.stdout.read(1000)   # the rest waits for us
+        folder, = os.listdir(through)
+        seen = os.lstat(f"{through}/{folder}")
+        assert (seen.st_uid, stat.S_IMODE(seen.st_mode)) == (0, 0o711)
+        fifo = os.lstat(f"{through}/{folder}/archive.tar")
+        assert stat.S_ISFIFO(fifo.st_mode) and stat.S_IMODE(fifo.st_mode) == 0o600
+        assert fifo.st_uid == pwd.getpwnam(OWNER).pw_uid
+        archive += export.stdout.read()
+        assert export.wait(60) == 0 and len(archive) > 8 * MiB and os.listdir(through) == []
+    finally:
+        export.kill()
+        export.wait()
+        export.stdout.close()
