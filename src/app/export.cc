@@ -136,11 +136,15 @@ class Exporter {
             auto data = tree_.seek(file, core::SeekTo::kData, at);
             if (!data && data.error().code() == Errc::kNoData) break;
             if (!data) return missed(entry.path, data.error());
-            if (*data >= size) break;
+            const std::uint64_t from = *data / kRunUnit * kRunUnit;
+            if (from >= size) break;
             RF_TRY(const std::uint64_t hole, tree_.seek(file, core::SeekTo::kHole, *data));
-            const std::uint64_t end = std::min(hole, size);
-            entry.runs.emplace_back(*data, end - *data);
-            at = end;
+            at = std::min((hole + kRunUnit - 1) / kRunUnit * kRunUnit, size);
+            auto& runs = entry.runs;
+            if (!runs.empty() && runs.back().first + runs.back().second == from)
+                runs.back().second += at - from;
+            else
+                runs.emplace_back(from, at - from);
         }
         RF_CHECK(sink_.begin(entry));
         Buffer buffer(kPiece);

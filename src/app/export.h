@@ -15,6 +15,9 @@ namespace reelfs::app {
 
 using Xattrs = std::vector<std::pair<std::string, std::vector<std::byte>>>;
 
+/// GNU tar begins each run of a sparse file in a block of its own, and takes them to end with it.
+inline constexpr std::uint64_t kRunUnit = 512;
+
 /// A name on its way out. `path` is relative, "" for the container's own folder.
 struct Exported {
     std::string path;
@@ -22,7 +25,8 @@ struct Exported {
     Xattrs xattrs;
     std::string target;   // of a symbolic link
     std::string link_to;  // the path under which this node went out before, or ""
-    /// Of a file: the runs that hold bytes, in order.
+    /// Of a file: the runs that hold bytes, in order and apart, from a multiple of kRunUnit to
+    /// another one or to the file's end.
     std::vector<std::pair<std::uint64_t, std::uint64_t>> runs;
 };
 

@@ -42,6 +42,18 @@ std::string pax_record(std::string_view key, std::string_view value) {
     return fmt::format("{} {}={}\n", length, key, value);
 }
 
+/// The name of an attribute as a record's key, where "=" would end it: GNU tar's way.
+std::string xattr_key(std::string_view name) {
+    std::string key = "SCHILY.xattr.";
+    for (const char c : name) {
+        if (c == '%' || c == '=')
+            key += c == '%' ? "%25" : "%3D";
+        else
+            key += c;
+    }
+    return key;
+}
+
 char type_flag(const Exported& entry) {
     if (!entry.link_to.empty()) return '1';
     switch (entry.attributes.type) {
@@ -162,8 +174,9 @@ class TarSink final : public ExportSink {
         if (a.uid > kOctal7) pax += pax_record("uid", std::to_string(a.uid));
         if (a.gid > kOctal7) pax += pax_record("gid", std::to_string(a.gid));
         pax += pax_record("mtime", time_text(a.modified.ns));
+        pax += pax_record("atime", time_text(a.accessed.ns));
         for (const auto& [name, value] : entry.xattrs)
-            pax += pax_record("SCHILY.xattr." + name, text_of(value));
+            pax += pax_record(xattr_key(name), text_of(value));
 
         Header extended;
         extended.text(0, 100, "./PaxHeaders/" + entry.path.substr(0, 80));

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from harness import (BIN, MiB, OWNER, assert_same_tree, outcome, pattern, picture, read_file, run, said, write_file)
+from harness import (BIN, MiB, OWNER, assert_same_tree, outcome, pattern, picture, read_file, run, said, seeded,
+                     write_file)
 
 ROOT = os.geteuid() == 0
 WHEN = 1_700_000_000_123_456_789
@@ -120,6 +121,45 @@ def test_what_is_in_the_way_is_told(store, scratch):
     assert read_file(f"{scratch}/there.tar") == b"x" and os.listdir(f"{scratch}/full") == ["precious"]
     assert outcome(os.listdir, f"{store.dir}/inside") == "ENOENT"
     store.umount()
+
+
+def write_runs(path, runs, size):
+    with open(path, "wb") as file:
+        for offset, length in runs:
+            file.seek(offset)
+            file.write(pattern(offset, length))
+        file.truncate(size)
+
+
+def test_tar_reads_holes_that_begin_anywhere_odd_attributes_and_all_times(store, scratch):
+    """Where GNU tar goes by rules of its own: runs begin in blocks, "=" ends a name, access times are for --incremental."""
+    top, out = store.container("films"), f"{scratch}/unpacked"
+    write_runs(f"{top}/two", [(0, 100), (MiB, 300)], MiB + 300)
+    write_runs(f"{top}/near", [(1, 1), (510, 3), (1400, 1), (2047, 1), (2049, 1)], 2050)
+    write_runs(f"{top}/hole at the end", [(700, 10)], 700_001)
+    randomly, _ = seeded("runs of sparse files")
+    for number in range(10):
+        size = randomly.randrange(1, MiB)
+        runs = [(offset, min(randomly.choice((1, 500, 70_000)), size - offset))
+                for offset in (randomly.randrange(size) for _ in range(20))]
+        write_runs(f"{top}/random {number}", runs, size)
+    os.setxattr(f"{top}/two", "user.50%=half%3D", b"a=b\n%")
+    os.mkdir(f"{top}/folder")
+    for name in ("two", "folder"):
+        os.utime(f"{top}/{name}", ns=(WHEN - 10**16, WHEN))
+    os.utime(top, ns=(WHEN, WHEN))
+
+    def access_times(folder):   # before anybody reads there
+        return [os.stat(f"{folder}/{name}").st_atime_ns for name in ("two", "folder")]
+
+    store.cli("export", store.dir, "films", f"{scratch}/films.tar")
+    store.cli("export", store.dir, "films", f"{scratch}/plain", check=False)
+    os.mkdir(out)
+    run("tar", "--incremental", "--xattrs", "--xattrs-include=*", "-xpf", f"{scratch}/films.tar", "-C", out)
+    assert access_times(out) == access_times(f"{scratch}/plain") == [WHEN - 10**16] * 2
+    assert_same_tree(out, top)
+    assert tree(f"{scratch}/plain") == tree(top)
+    assert blocks(f"{out}/two") * 512 < MiB / 2 and blocks(f"{scratch}/plain/two") * 512 < MiB / 2
 
 
 @pytest.mark.needs_root
