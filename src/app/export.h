@@ -34,8 +34,10 @@ struct Exported {
 class ExportSink {
   public:
     virtual ~ExportSink() = default;
-    /// Then, for a file with runs that is not linked, data() for all bytes of them, in order.
-    virtual Result<void> begin(const Exported& entry) = 0;
+    /// Then, for a file with runs that is not linked, data() for all bytes of them, in order; then
+    /// end(). False: it cannot be made here, which is one of the problems; neither these follow,
+    /// nor what is in it.
+    virtual Result<bool> begin(const Exported& entry) = 0;
     virtual Result<void> data(std::uint64_t offset, Bytes bytes) = 0;
     virtual Result<void> end() = 0;
     /// After the last one.
@@ -47,17 +49,17 @@ class ExportSink {
 /// Into a directory that does not exist or is empty.
 Result<std::unique_ptr<ExportSink>> export_to_directory(const std::string& path);
 /// A pax archive (POSIX.1-2001, with GNU's form of sparse files), as GNU tar reads it. To a new
-/// file, or to a FIFO that somebody reads. While a reader takes its time, `job` can be cancelled.
+/// file, which goes again with a sink that has not finished; or to a FIFO that somebody reads.
+/// While a reader takes its time, `job` can be cancelled.
 Result<std::unique_ptr<ExportSink>> export_to_tar(const std::string& path, core::Job& job);
-/// The same to a descriptor on loan.
-std::unique_ptr<ExportSink> export_to_tar(int descriptor, core::Job& job);
 
 struct ExportReport {
     std::uint64_t entries = 0;
     std::uint64_t bytes = 0;
     std::vector<std::string> problems;
 };
-/// kNotFound: no such container. Files that cannot be read are problems, not errors.
+/// kNotFound: no such container. Files that cannot be read are problems, not errors; those that are
+/// removed meanwhile are neither.
 Result<ExportReport> export_container(core::Tree& tree, const std::string& container,
                                       ExportSink& sink, core::Job& job);
 

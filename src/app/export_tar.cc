@@ -100,14 +100,23 @@ class Header {
 
 class TarSink final : public ExportSink {
   public:
-    TarSink(Fd owned, int descriptor, core::Job& job)
-        : owned_(std::move(owned)), fd_(descriptor), job_(job) {}
+    /// `new_file`: the archive's path, when it has been made for it.
+    TarSink(Fd archive, std::string new_file, core::Job& job)
+        : archive_(std::move(archive)), new_file_(std::move(new_file)), job_(job) {}
+    ~TarSink() override {
+        // A part of an archive would be taken for one, and be in the way of the next attempt.
+        if (whole_ || new_file_.empty()) return;
+        struct stat made {
+        }, there{};
+        if (::fstat(archive_.get(), &made) == 0 && ::lstat(new_file_.c_str(), &there) == 0 &&
+            made.st_dev == there.st_dev && made.st_ino == there.st_ino)
+            ::unlink(new_file_.c_str());
+    }
 
-    Result<void> begin(const Exported& entry) override {
-        skip_ = entry.attributes.type == NodeType::kSocket;
-        if (skip_) {
+    Result<bool> begin(const Exported& entry) override {
+        if (entry.attributes.type == NodeType::kSocket) {
             lines_.push_back(entry.path + ": a socket, which an archive cannot hold");
-            return done();
+            return false;
         }
         const bool file = entry.attributes.is_file() && entry.link_to.empty();
         std::uint64_t held = 0;
@@ -127,13 +136,12 @@ class TarSink final : public ExportSink {
         RF_CHECK(put_headers(entry, size, sparse));
         left_ = size;
         if (!map.empty()) RF_CHECK(put_content(bytes_of(map)));
-        return done();
+        return true;
     }
 
     Result<void> data(std::uint64_t, Bytes bytes) override { return put_content(bytes); }
 
     Result<void> end() override {
-        if (skip_) return done();
         if (left_ != 0) return Error(Errc::kIo, "a file gave fewer bytes than it promised");
         return put(Bytes(kZeros).first(padding(written_)));
     }
@@ -142,8 +150,9 @@ class TarSink final : public ExportSink {
         RF_CHECK(put(kZeros));
         RF_CHECK(put(kZeros));
         while (written_ % kRecord != 0) RF_CHECK(put(kZeros));
-        if (owned_ && ::fsync(owned_.get()) != 0 && errno != EINVAL && errno != EROFS)
+        if (::fsync(archive_.get()) != 0 && errno != EINVAL && errno != EROFS)
             return Error::from_errno(errno, "sync the archive");
+        whole_ = true;
         return done();
     }
 
@@ -218,7 +227,6 @@ class TarSink final : public ExportSink {
     }
 
     Result<void> put_content(Bytes bytes) {
-        if (skip_) return done();
         if (bytes.size() > left_)
             return Error(Errc::kIo, "a file gave more bytes than it promised");
         left_ -= bytes.size();
@@ -228,11 +236,11 @@ class TarSink final : public ExportSink {
     Result<void> put(Bytes bytes) {
         written_ += bytes.size();
         while (!bytes.empty()) {
-            const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+            const ssize_t n = ::write(archive_.get(), bytes.data(), bytes.size());
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && errno == EAGAIN) {
                 // A reader that takes its time: it may also be gone for good.
-                pollfd waiting{.fd = fd_, .events = POLLOUT, .revents = 0};
+                pollfd waiting{.fd = archive_.get(), .events = POLLOUT, .revents = 0};
                 ::poll(&waiting, 1, kLookAgainMs);
                 RF_CHECK(job_.check_cancelled());
                 continue;
@@ -243,12 +251,12 @@ class TarSink final : public ExportSink {
         return done();
     }
 
-    const Fd owned_;
-    const int fd_;
+    const Fd archive_;
+    const std::string new_file_;
     core::Job& job_;
     std::uint64_t written_ = 0;
     std::uint64_t left_ = 0;  // of the present file's content
-    bool skip_ = false;
+    bool whole_ = false;
     std::vector<std::string> lines_;
 };
 
@@ -262,12 +270,8 @@ Result<std::unique_ptr<ExportSink>> export_to_tar(const std::string& path, core:
                         : O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                    0600));
     if (!file) return Error::from_errno(errno, "make " + path);
-    const int descriptor = file.get();
-    return std::unique_ptr<ExportSink>(std::make_unique<TarSink>(std::move(file), descriptor, job));
-}
-
-std::unique_ptr<ExportSink> export_to_tar(int descriptor, core::Job& job) {
-    return std::make_unique<TarSink>(Fd(), descriptor, job);
+    return std::unique_ptr<ExportSink>(
+        std::make_unique<TarSink>(std::move(file), fifo ? "" : path, job));
 }
 
 }  // namespace reelfs::app

@@ -1,7 +1,9 @@
 """reelfs export: a container as plain files or as a tar archive, with all that a file system can hold."""
 
+import glob
 import os
 import pwd
+import re
 import stat
 import subprocess
 
@@ -162,6 +164,71 @@ def test_tar_reads_holes_that_begin_anywhere_odd_attributes_and_all_times(store,
     assert blocks(f"{out}/two") * 512 < MiB / 2 and blocks(f"{scratch}/plain/two") * 512 < MiB / 2
 
 
+def test_a_default_access_control_list_is_for_what_comes_later(make_store, scratch):
+    """Neither that of a folder of the container nor that of the place it goes to touches what is exported."""
+    store = make_store().mount(options="acl", http=False)
+    top, out = store.container("films"), f"{scratch}/shared/out"
+    os.makedirs(f"{top}/team/inner")
+    for path in (f"{top}/first", f"{top}/team/plain", f"{top}/team/inner/plain"):
+        write_file(path, b"nobody else's")
+        os.chmod(path, 0o640)
+    os.mkdir(f"{scratch}/shared")
+    run("setfacl", "-d", "-m", "u:1234:rwx", f"{top}/team", f"{scratch}/shared")
+    done = store.cli("export", store.dir, "films", out, check=False)
+    assert "attributes" not in said(done) and "exported 6 names" in said(done), said(done)
+    assert tree(out) == tree(top)
+    assert os.listxattr(out) == [] and "system.posix_acl_default" in os.listxattr(f"{out}/team")
+    store.umount()
+
+
+def test_folders_deeper_than_a_path_is_long(store, scratch):
+    name, depth = "d" * 200, 25
+
+    def descend(top, make):
+        at = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+        for _ in range(depth):
+            if make:
+                os.mkdir(name, dir_fd=at)
+            above, at = at, os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+            os.close(above)
+        return at
+
+    at = descend(store.container("films"), make=True)
+    with open(os.open("leaf", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=at), "wb") as file:
+        file.write(b"far down")
+    os.link("leaf", "other leaf", src_dir_fd=at, dst_dir_fd=at)
+    os.close(at)
+    try:
+        done = store.cli("export", store.dir, "films", f"{scratch}/out", check=False)
+        assert f"exported {depth + 3} names" in said(done) and "made" not in said(done), said(done)[-400:]
+        at = descend(f"{scratch}/out", make=False)
+        with open(os.open("other leaf", os.O_RDONLY, dir_fd=at), "rb") as file:
+            assert file.read() == b"far down" and os.fstat(file.fileno()).st_nlink == 2
+        os.close(at)
+    finally:
+        run("rm", "-rf", f"{scratch}/out")
+
+
+def test_damage_costs_a_block_and_is_told(make_store, scratch):
+    store = make_store().mount(http=False)
+    data = pattern(1, 3 * MiB)
+    write_file(f"{store.container('films')}/film", data)
+    store.umount()
+    pack = max(glob.glob(f"{store.dir}/packs/*/*.pack"), key=os.path.getsize)
+    with open(pack, "r+b") as file:
+        file.seek(1_500_000)
+        byte = file.read(1)
+        file.seek(1_500_000)
+        file.write(bytes([byte[0] ^ 1]))
+    done = store.cli("export", store.dir, "films", f"{scratch}/out", "--key-file", store.key, check=False)
+    assert done.returncode == 1
+    told = re.findall(r"film: bytes (\d+) to (\d+) cannot be read, and came out as zeros", said(done))
+    assert len(told) == 1, said(done)
+    first, last = map(int, told[0])
+    assert last + 1 - first <= 65_536, "more than a block"
+    assert read_file(f"{scratch}/out/film") == data[:first] + bytes(last + 1 - first) + data[last + 1:]
+
+
 @pytest.mark.needs_root
 def test_the_folder_that_an_archive_passes_through_stays_roots(store, scratch):
     """It is root that opens and removes what is in it; the store's owner may only write into the FIFO."""
@@ -185,3 +252,31 @@ def test_the_folder_that_an_archive_passes_through_stays_roots(store, scratch):
         export.kill()
         export.wait()
         export.stdout.close()
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("owner", ["root", OWNER])
+def test_an_archive_that_does_not_fit_leaves_nothing(make_store, scratch, owner):
+    """Whether the daemon writes it, or root's process for a daemon that is somebody else."""
+    store = make_store(init_options=("--owner", owner)).mount(http=False)
+    write_file(f"{store.container('films')}/large", pattern(1, 4 * MiB))
+    os.mkdir(f"{scratch}/small")
+    run("mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "none", f"{scratch}/small")
+    done = store.cli("export", store.dir, "films", f"{scratch}/small/films.tar", check=False)
+    assert done.returncode != 0 and os.listdir(f"{scratch}/small") == [], said(done)
+    store.umount()
+
+
+@pytest.mark.needs_root
+def test_root_gives_files_away_as_they_were(make_store, scratch):
+    store = make_store(init_options=("--owner", "root")).mount(options="suid,dev", http=False)
+    top = fill(store)
+    os.chown(f"{top}/deep", 1234, 5678)
+    os.chmod(f"{top}/deep", 0o2750)
+    os.mknod(f"{top}/device", 0o620 | stat.S_IFCHR, os.makedev(1, 3))
+    for path in (top, f"{top}/deep", f"{top}/device"):
+        os.utime(path, ns=(WHEN, WHEN))
+    expected = picture(top)
+    store.umount()   # its daemon has no right to
+    store.cli("export", store.dir, "films", f"{scratch}/out", "--key-file", store.key)
+    assert picture(f"{scratch}/out") == expected
