@@ -239,6 +239,14 @@ class VolumeImpl final : public Volume {
     Expirer expirer_;
 };
 
+Error lost_catalog(std::string_view how) {
+    return {
+        Errc::kCorrupt,
+        fmt::format("the catalog is {}: the store cannot be opened without it; put it back from "
+                    "a backup, or let reelfs fsck --rebuild make one from what the packs tell",
+                    how)};
+}
+
 Result<void> make_empty_directory(Disk& disk, const std::string& path) {
     RF_CHECK(disk.make_directory(path));
     RF_TRY(auto names, disk.list(path));
@@ -327,6 +335,10 @@ Result<std::unique_ptr<Volume>> open_store(const Environment& environment,
     auto keys = std::make_unique<Keys>(disk, std::move(keyring), std::move(keyring_paths));
     RF_TRY(auto store,
            store::open_pack_store(disk, environment.random, std::move(zone_directories)));
+    // It is never made here: an empty one would be believed by the next start, which would then set
+    // all packs aside and forget all keys.
+    RF_TRY(const bool there, disk.exists(options.directory + "/catalog/catalog.db"));
+    if (!there) return lost_catalog("missing");
     const auto open_it = [&] {
         return catalog::open_catalog(
             disk, environment.random, keys->page_key(),
@@ -339,9 +351,11 @@ Result<std::unique_ptr<Volume>> open_store(const Environment& environment,
         SpaceGuard::release_reserve_of(disk, options.directory))
         tried = open_it();
     RF_TRY(auto opened, std::move(tried));
-    if (opened.opened.created)
-        return Error(Errc::kCorrupt,
-                     "the catalog is missing: the store cannot be opened without it");
+    RF_CHECK(opened.catalog->read([](catalog::Reader& r) -> Result<void> {
+        RF_TRY(const auto root, r.node(kRootNode));
+        if (!root) return lost_catalog("empty");
+        return done();
+    }));
     std::vector<std::string> report;
     if (!opened.opened.log_report.empty()) report.push_back(opened.opened.log_report);
     auto volume =
