@@ -32,10 +32,15 @@ class Pass {
 
     Result<CheckReport> run(bool content) {
         RF_CHECK(look());
+        RF_CHECK(job_.check_cancelled());
         // Recovery, as the next start would run it, and then the content that it leaves.
         if (usable_) RF_CHECK(open_and_verify(content));
+        RF_CHECK(job_.check_cancelled());
         return std::move(report_);
     }
+    /// False when not all of the store is there, or nobody can say which of its keyrings is the
+    /// right one: until then nothing is to be changed.
+    bool may_repair() const { return zones_there_ && keyrings_agree_; }
 
   private:
     bool repairs() const { return mode_ == AuditMode::kRepair; }
@@ -57,7 +62,7 @@ class Pass {
     Result<void> look() {
         job_.begin("reading the keyring", 0);
         RF_CHECK(look_at_keyring());
-        if (!keyring_) return done();
+        if (!keyring_ || (repairs() && !may_repair())) return done();
         job_.begin("reading the catalog", 0);
         RF_CHECK(look_at_catalog());
         return done();
@@ -69,7 +74,7 @@ class Pass {
 
     Result<void> look_at_keyring() {
         const std::string first = options_.directory + "/keyring";
-        RF_TRY(auto bytes, read_file(disk_, first, crypto::kKeyringBytesMax));
+        RF_TRY(const auto bytes, read_file(disk_, first, crypto::kKeyringBytesMax));
         auto opened = crypto::Keyring::open(bytes, options_.unlock);
         if (!opened) {
             if (opened.error().code() != Errc::kCorrupt) return std::move(opened).error();
@@ -78,51 +83,114 @@ class Pass {
         }
         keyring_ = std::move(*opened);
         report_.store = keyring_->store_id();
-        std::map<std::string, std::uint64_t> generations{{first, keyring_->generation()}};
+        std::map<std::string, Copy> copies{{first, {keyring_->generation(), bytes}}};
         const std::vector<crypto::Zone> zones = keyring_->zones();
-        for (const crypto::Zone& zone : zones) {
-            RF_TRY(const bool there,
-                   disk_.exists(zone.path.empty() ? options_.directory : zone.path));
-            if (!there) {
-                damage(fmt::format("zone {} is missing: mount that disk, then check again",
-                                   zone.path));
-                zones_there_ = false;
-                continue;
-            }
-            if (zone.path.empty()) continue;
-            const std::string path = keyring_of(zone);
-            auto copy = read_file(disk_, path, crypto::kKeyringBytesMax);
-            auto other = copy ? crypto::Keyring::open(*copy, options_.unlock)
-                              : Result<crypto::Keyring>(copy.error());
-            if (!other) {
-                damage(fmt::format("the copy of the keyring {} cannot be used: {}", path,
-                                   other.error().message()),
-                       true);
-                generations[path] = 0;
-                continue;
-            }
-            generations[path] = other->generation();
-            if (other->generation() > keyring_->generation()) keyring_ = std::move(*other);
-        }
-        return same_everywhere(generations);
+        for (const crypto::Zone& zone : zones)
+            if (!zone.path.empty()) RF_CHECK(look_at_zone(zone.path, copies));
+        return same_everywhere(copies);
     }
 
-    Result<void> same_everywhere(const std::map<std::string, std::uint64_t>& generations) {
+    /// A copy of the keyring that is one of this store's, or (generation 0) was.
+    struct Copy {
+        std::uint64_t generation = 0;
+        std::vector<std::byte> bytes;
+    };
+
+    /// A zone that is not this store's, or may not be, is missing: nothing is written there.
+    Result<void> look_at_zone(const std::string& zone, std::map<std::string, Copy>& copies) {
+        const auto missing = [&](std::string_view how) {
+            damage(fmt::format("zone {} {}: mount that disk, then check again", zone, how));
+            zones_there_ = false;
+        };
+        RF_TRY(const bool there, disk_.exists(zone));
+        if (!there) {
+            missing("is missing");
+            return done();
+        }
+        const std::string path = zone + "/keyring";
+        auto bytes = read_file(disk_, path, crypto::kKeyringBytesMax);
+        if (!bytes && bytes.error().code() == Errc::kNotFound) {
+            RF_TRY(const bool was_one, has_packs(zone));
+            if (!was_one) {
+                missing("is missing: there is neither a keyring nor a pack in that directory");
+                return done();
+            }
+        }
+        if (!bytes && !is_damage(bytes.error())) return std::move(bytes).error();
+        if (!bytes) {
+            damage(fmt::format("the copy of the keyring {} cannot be read: {}", path,
+                               bytes.error().message()),
+                   true);
+            copies[path] = {};
+            return done();
+        }
+        // Every undamaged one tells whose it is and how new; a damaged one tells nothing.
+        auto head = crypto::Keyring::peek(*bytes);
+        if (head && head->store != keyring_->store_id()) {
+            missing(fmt::format("holds the keyring of another store ({})", head->store.hex()));
+            return done();
+        }
+        auto other = crypto::Keyring::open(*bytes, options_.unlock);
+        if (other) {
+            copies[path] = {other->generation(), std::move(*bytes)};
+            if (other->generation() > keyring_->generation()) keyring_ = std::move(*other);
+            return done();
+        }
+        const std::uint64_t generation = head ? head->generation : 0;
+        const bool older = generation < keyring_->generation();
+        if (other.error().code() == Errc::kCorrupt ||
+            (other.error().code() == Errc::kWrongKey && older)) {
+            damage(fmt::format("the copy of the keyring {} cannot be used: {}", path,
+                               other.error().message()),
+                   true);
+            copies[path] = {};
+            return done();
+        }
+        if (other.error().code() != Errc::kWrongKey) return std::move(other).error();
+        // It has keys that ours may not have.
+        damage(
+            fmt::format("the copy of the keyring {} is no older than that of the store "
+                        "(generation {}, and {}), and does not open: {}",
+                        path, generation, keyring_->generation(), other.error().message()));
+        zones_there_ = false;
+        return done();
+    }
+
+    Result<bool> has_packs(const std::string& zone) {
+        RF_TRY(const bool there, disk_.exists(zone + "/packs"));
+        if (!there) return false;
+        RF_TRY(const auto names, disk_.list(zone + "/packs"));
+        return !names.empty();
+    }
+
+    Result<void> same_everywhere(const std::map<std::string, Copy>& copies) {
         bool behind = false;
-        for (const auto& [path, generation] : generations) {
-            if (generation == keyring_->generation()) continue;
+        const Copy* newest = nullptr;
+        for (const auto& [path, copy] : copies) {
+            if (copy.generation == keyring_->generation()) {
+                if (newest == nullptr) newest = &copy;
+                if (copy.bytes == newest->bytes) continue;
+                // Two that were written apart: which keys are the right ones nobody here knows.
+                damage(
+                    fmt::format("the copy of the keyring {} says something else than another, "
+                                "and is as new (generation {})",
+                                path, copy.generation));
+                keyrings_agree_ = false;
+                continue;
+            }
             behind = true;
-            if (generation != 0)
+            if (copy.generation != 0)
                 damage(
                     fmt::format("the copy of the keyring {} is older than another (generation {} "
                                 "instead of {})",
-                                path, generation, keyring_->generation()),
+                                path, copy.generation, keyring_->generation()),
                     true);
         }
-        if (!behind || !repairs()) return done();
+        if (!behind || !may_repair()) return done();
+        // Where nothing is repaired this stays in memory, and the rest can be looked at all the
+        // same.
         RF_TRY(const auto bytes, keyring_->encode());
-        for (const auto& [path, generation] : generations)
-            RF_CHECK(replace_file(disk_, path, bytes));
+        for (const auto& [path, copy] : copies) RF_CHECK(replace_file(disk_, path, bytes));
         return done();
     }
 
@@ -310,14 +378,22 @@ class Pass {
     std::optional<crypto::Keyring> keyring_;
     ContentAudit audit_;
     bool zones_there_ = true;
+    bool keyrings_agree_ = true;
+    bool trees_are_bad_ = false;
     bool usable_ = false;  // catalog and zones are there and can be read
 };
 
-Result<CheckReport> look(const Environment& environment, const CheckOptions& options, Job& job,
-                         bool content) {
+struct Seen {
+    CheckReport report;
+    bool may_repair = false;
+};
+
+Result<Seen> look(const Environment& environment, const CheckOptions& options, Job& job,
+                  bool content) {
     OverlayDisk overlay(environment.disk);
-    return Pass({overlay, environment.random, environment.clock}, options, job, AuditMode::kReport)
-        .run(content);
+    Pass pass({overlay, environment.random, environment.clock}, options, job, AuditMode::kReport);
+    RF_TRY(CheckReport report, pass.run(content));
+    return Seen{std::move(report), pass.may_repair()};
 }
 
 }  // namespace
@@ -336,14 +412,16 @@ bool CheckReport::damage_is_left() const {
 
 Result<CheckReport> check_store(const Environment& environment, const CheckOptions& options,
                                 Job& job) {
-    RF_TRY(CheckReport report, look(environment, options, job, options.content));
+    RF_TRY(Seen seen, look(environment, options, job, options.content));
+    CheckReport& report = seen.report;
     const bool any = std::any_of(report.findings.begin(), report.findings.end(),
                                  [](const Finding& finding) { return finding.repairable; });
-    if (!options.repair || !any) return report;
+    if (!options.repair || !any || !seen.may_repair) return std::move(report);
     job.begin("repairing", 0);
     RF_CHECK(Pass(environment, options, job, AuditMode::kRepair).run(false));
     // What is still found afterwards was not repaired, whatever anybody thinks.
-    RF_TRY(const CheckReport after, look(environment, options, job, false));
+    RF_TRY(const Seen again, look(environment, options, job, false));
+    const CheckReport& after = again.report;
     std::set<std::string> left, before;
     for (const Finding& finding : after.findings) left.insert(finding.text);
     for (Finding& finding : report.findings) {
@@ -353,7 +431,7 @@ Result<CheckReport> check_store(const Environment& environment, const CheckOptio
     for (const Finding& finding : after.findings)
         if (finding.level == Finding::Level::kDamage && !before.contains(finding.text))
             report.findings.push_back(finding);
-    return report;
+    return std::move(report);
 }
 
 }  // namespace reelfs::core

@@ -186,7 +186,19 @@ Result<crypto::Keyring> load_keyring(Disk& disk, const std::string& path,
                          fmt::format("zone {} is missing: {} (mount that disk, then try again)",
                                      zone.path, bytes.error().message()));
         }
+        const auto head = crypto::Keyring::peek(*bytes);
+        if (head && head->store != keyring.store_id())
+            return Error(Errc::kNotFound,
+                         fmt::format("zone {} holds the keyring of another store ({}): mount the "
+                                     "right disk there, then try again",
+                                     zone.path, head->store.hex()));
         auto other = crypto::Keyring::open(*bytes, unlock);
+        if (!other && other.error().code() == Errc::kWrongKey && head &&
+            head->generation > keyring.generation())
+            return std::move(other).error().with(
+                fmt::format("the keyring in zone {} is newer than that of the store, and has keys "
+                            "that must not be lost",
+                            zone.path));
         if (!other) {
             log::warning("the keyring copy in zone {} cannot be used: {}", zone.path,
                          other.error().message());

@@ -474,6 +474,114 @@ TEST_F(CheckTest, AWrongKeyIsAnErrorAndNoDamage) {
     EXPECT_EQ(check_store(rig.environment(), wrong, job).error().code(), Errc::kWrongKey);
 }
 
+/// A store with a second zone on a disk of its own.
+class ZonesTest : public CheckTest {
+  protected:
+    ZonesTest() {
+        disk_.prepare("/data");
+        disk_.add_volume("/zone", std::uint64_t{1} << 40);
+        CreateOptions create;
+        create.directory = kStore;
+        create.zones = {"/zone"};
+        create.unlock = test::test_key();
+        must(create_store({disk_, random_, clock_}, create));
+    }
+    CheckReport run(bool repair) {
+        Job job;
+        return must(check_store({disk_, random_, clock_}, options(repair), job));
+    }
+    std::unique_ptr<Volume> open() {
+        return must(open_store({disk_, random_, clock_}, {.directory = kStore,
+                                                          .unlock = test::test_key(),
+                                                          .memory_bytes = 64 << 20,
+                                                          .background_barrier_ms = 0}));
+    }
+    std::vector<std::byte> keyring(const std::string& zone) {
+        return must(read_file(disk_, zone + "/keyring", crypto::kKeyringBytesMax));
+    }
+    /// A repair tells it, leaves both keyrings as they are, and so does opening, which fails.
+    void expect_refused(std::string_view words, Errc code) {
+        const auto of_store = keyring(kStore);
+        const auto of_zone = keyring_or_nothing();
+        const CheckReport report = run(true);
+        EXPECT_TRUE(report.damage_is_left());
+        EXPECT_NE(text_of(report).find(words), std::string::npos) << text_of(report);
+        const auto opened =
+            open_store({disk_, random_, clock_}, {.directory = kStore, .unlock = test::test_key()});
+        ASSERT_FALSE(opened.ok());
+        EXPECT_EQ(opened.error().code(), code) << opened.error().message();
+        EXPECT_EQ(keyring(kStore), of_store);
+        EXPECT_EQ(keyring_or_nothing(), of_zone);
+    }
+    std::vector<std::byte> keyring_or_nothing() {
+        auto bytes = read_file(disk_, "/zone/keyring", crypto::kKeyringBytesMax);
+        return bytes ? *bytes : std::vector<std::byte>();
+    }
+    test::SimDisk disk_;
+    test::ManualClock clock_;
+};
+
+TEST_F(ZonesTest, ADirectoryWithoutItsDiskIsNotWrittenTo) {
+    must(disk_.remove("/zone/keyring"));
+    must(disk_.remove_directory("/zone/packs"));
+    expect_refused("zone /zone is missing", Errc::kNotFound);
+    EXPECT_TRUE(must(disk_.list("/zone")).empty());
+}
+
+TEST_F(ZonesTest, ALostCopyBesidePacksIsMadeAgain) {
+    must(disk_.make_directory("/zone/packs/ab"));
+    must(disk_.remove("/zone/keyring"));
+    EXPECT_FALSE(run(true).damage_is_left());
+    EXPECT_EQ(keyring("/zone"), keyring(kStore));
+}
+
+TEST_F(ZonesTest, AnotherStoresKeyringIsLeftAlone) {
+    CreateOptions create;
+    create.directory = "/data/other";
+    create.unlock = test::test_key();
+    must(create_store({disk_, random_, clock_}, create));
+    // Newer than ours, and it opens with our key.
+    auto other = must(crypto::Keyring::open(keyring("/data/other"), test::test_key()));
+    for (int i = 0; i < 5; ++i) must(replace_file(disk_, "/zone/keyring", must(other.encode())));
+    expect_refused("holds the keyring of another store", Errc::kNotFound);
+}
+
+TEST_F(ZonesTest, ANewerCopyThatDoesNotOpenIsLeftAlone) {
+    auto newer = must(crypto::Keyring::open(keyring("/zone"), test::test_key()));
+    newer.add_container_key(ContainerId(77));
+    must(newer.add_slot(crypto::KeyFile{std::vector<std::byte>(32, std::byte{8})}));
+    must(newer.remove_slot(0));
+    must(replace_file(disk_, "/zone/keyring", must(newer.encode())));
+    expect_refused("and does not open", Errc::kWrongKey);
+}
+
+TEST_F(ZonesTest, AnOlderCopyThatDoesNotOpenAnyMoreIsReplaced) {
+    // As a change of the key leaves it that was cut between the two.
+    auto newer = must(crypto::Keyring::open(keyring(kStore), test::test_key()));
+    auto older = must(crypto::Keyring::open(keyring(kStore), test::test_key()));
+    must(older.add_slot(crypto::KeyFile{std::vector<std::byte>(32, std::byte{8})}));
+    must(older.remove_slot(0));
+    must(replace_file(disk_, "/zone/keyring", must(older.encode())));
+    for (int i = 0; i < 2; ++i)
+        must(replace_file(disk_, std::string(kStore) + "/keyring", must(newer.encode())));
+    EXPECT_FALSE(run(true).damage_is_left());
+    EXPECT_EQ(keyring("/zone"), keyring(kStore));
+}
+
+TEST_F(ZonesTest, CopiesOfOneGenerationThatDifferAreToldAndLeftAlone) {
+    auto one = must(crypto::Keyring::open(keyring(kStore), test::test_key()));
+    auto two = must(crypto::Keyring::open(keyring(kStore), test::test_key()));
+    two.add_container_key(ContainerId(77));
+    must(replace_file(disk_, std::string(kStore) + "/keyring", must(one.encode())));
+    must(replace_file(disk_, "/zone/keyring", must(two.encode())));
+    const auto of_store = keyring(kStore), of_zone = keyring("/zone");
+    const CheckReport report = run(true);
+    EXPECT_TRUE(report.damage_is_left());
+    EXPECT_NE(text_of(report).find("says something else"), std::string::npos) << text_of(report);
+    EXPECT_EQ(keyring(kStore), of_store);
+    EXPECT_EQ(keyring("/zone"), of_zone);
+}
+
 /// Any work, ended in any way: a check finds nothing. Accounting is what the walk adds up to.
 TEST_F(CheckTest, NothingIsFoundAfterAnyWorkAndAnyEnd) {
     const std::uint64_t rounds = test::scaled("rounds of any work and any end", 3, 60);
