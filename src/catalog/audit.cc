@@ -15,7 +15,7 @@ namespace reelfs::catalog {
 namespace {
 
 constexpr std::size_t kListedPerRule = 100;
-constexpr int kScanStep = 4'096;
+constexpr int kScanStep = limits::catalog_step_rows_max;
 constexpr std::string_view kLostFolder = "lost+found";
 
 /// Bytes of names as a person may read them on any terminal.
@@ -70,7 +70,8 @@ Result<bool> collect(Database& database, const char* sql, bool repairable,
 struct Lost {
     NodeId node;
     std::int64_t type = 0;
-    std::optional<NodeId> root;  // of its container
+    std::optional<NodeId> root;  // of its container; none: there is nothing to hang it into
+    bool named = false;          // a name in a folder leads to it: that one is lost, or a circle
 };
 
 Result<std::vector<Lost>> find_lost(Database& database) {
@@ -83,14 +84,22 @@ Result<std::vector<Lost>> find_lost(Database& database) {
         if (!row) return lost;
         Lost one{.node = NodeId(query.as<std::uint64_t>(0)), .type = query.integer(1), .root = {}};
         if (!query.null(2)) one.root = NodeId(query.as<std::uint64_t>(2));
+        one.named = query.integer(3) != 0;
         lost.push_back(one);
     }
 }
 
-/// The folder for what is found, made if need be. Link counts are the rules' to put right.
+/// The folder for what is found, made if need be: where its name leads to no folder, under another
+/// one. Link counts are the rules' to put right.
 Result<NodeId> lost_folder(Session& session, NodeId root, Timestamp now) {
-    RF_TRY(const auto there, session.entry(root, kLostFolder));
-    if (there) return *there;
+    std::string name(kLostFolder);
+    for (int number = 2;; ++number) {
+        RF_TRY(const auto there, session.entry(root, name));
+        if (!there) break;
+        RF_TRY(const auto row, session.node(*there));
+        if (row && row->attributes.type == NodeType::kDirectory) return *there;
+        name = fmt::format("{}-{}", kLostFolder, number);
+    }
     RF_TRY(const auto parent, session.node(root));
     if (!parent) return Error(Errc::kCorrupt, "a container without its folder");
     RF_TRY(const std::int64_t id, session.counters().value("next_node"));
@@ -105,31 +114,62 @@ Result<NodeId> lost_folder(Session& session, NodeId root, Timestamp now) {
     row.parent = root;
     RF_CHECK(session.insert_node(row));
     RF_CHECK(session.insert_entry(
-        root,
-        {.name = std::string(kLostFolder), .node = attributes.node, .type = NodeType::kDirectory}));
+        root, {.name = std::move(name), .node = attributes.node, .type = NodeType::kDirectory}));
     return attributes.node;
 }
 
-/// Gives every node that no path leads to a name in its container's lost+found. Of a circle of
-/// folders one is taken out first. Returns how many have no container to go to.
-Result<std::size_t> reattach(Database& database, Session& session, Timestamp now) {
+/// Every name of it goes, and it gets one in its container's lost+found.
+Result<void> hang(Database& database, Session& session, const Lost& lost, Timestamp now) {
+    RF_CHECK(database.execute(fmt::format("DELETE FROM entry WHERE node = {}", lost.node.value())));
+    RF_TRY(const NodeId folder, lost_folder(session, *lost.root, now));
+    std::string name = fmt::format("#{}", lost.node.value());
+    for (int number = 2;; ++number) {
+        RF_TRY(const auto taken, session.entry(folder, name));
+        if (!taken) break;
+        name = fmt::format("#{}-{}", lost.node.value(), number);
+    }
+    RF_CHECK(session.insert_entry(
+        folder,
+        {.name = std::move(name), .node = lost.node, .type = static_cast<NodeType>(lost.type)}));
+    if (lost.type != static_cast<std::int64_t>(NodeType::kDirectory)) return done();
+    RF_TRY(auto row, session.node(lost.node));
+    row->parent = folder;
+    return session.update_node(*row);
+}
+
+/// A folder of the circle above this node: what is below a circle is not in it, and keeps its name.
+Result<NodeId> in_circle_above(Database& database, NodeId node) {
+    Once once(database, "SELECT parent FROM entry WHERE node = ?1");
+    RF_TRY(Statement * statement, once.statement());
+    for (std::set<NodeId> seen; seen.insert(node).second;) {
+        Query query(*statement, node);
+        RF_TRY(const bool row, query.step());
+        if (!row) return node;
+        node = NodeId(query.as<std::uint64_t>(0));
+    }
+    return node;
+}
+
+/// Gives nodes that no path leads to a name in their container's lost+found. Those that no folder
+/// has go at once, since what is below them comes back with them. What is lost then is in a circle,
+/// or below one, which is cut open at one folder; and all is looked at again.
+Result<void> reattach(Database& database, Session& session, Timestamp now, const GoOn& go_on) {
     while (true) {
-        RF_TRY(const auto lost, find_lost(database));
-        const auto first = std::find_if(lost.begin(), lost.end(),
-                                        [](const Lost& one) { return one.root.has_value(); });
-        if (first == lost.end()) return lost.size();
-        // Those below it come back with it, so the rest is asked for again.
-        RF_CHECK(database.execute(
-            fmt::format("DELETE FROM entry WHERE node = {}", first->node.value())));
-        RF_TRY(const NodeId folder, lost_folder(session, *first->root, now));
-        RF_CHECK(session.insert_entry(folder, {.name = fmt::format("#{}", first->node.value()),
-                                               .node = first->node,
-                                               .type = static_cast<NodeType>(first->type)}));
-        if (first->type == static_cast<std::int64_t>(NodeType::kDirectory)) {
-            RF_TRY(auto row, session.node(first->node));
-            row->parent = folder;
-            RF_CHECK(session.update_node(*row));
+        RF_CHECK(go_on());
+        RF_TRY(auto lost, find_lost(database));
+        std::erase_if(lost, [](const Lost& one) { return !one.root; });
+        if (lost.empty()) return done();
+        bool any = false;
+        for (const Lost& one : lost) {
+            if (one.named) continue;
+            RF_CHECK(hang(database, session, one, now));
+            any = true;
         }
+        if (any) continue;
+        RF_TRY(const NodeId cut, in_circle_above(database, lost.front().node));
+        const auto at = std::find_if(lost.begin(), lost.end(),
+                                     [&](const Lost& one) { return one.node == cut; });
+        RF_CHECK(hang(database, session, at == lost.end() ? lost.front() : *at, now));
     }
 }
 
@@ -141,13 +181,14 @@ Result<void> check_trees(Database& database, std::vector<AuditFinding>& findings
         RF_TRY(const bool row, query.step());
         if (!row) return done();
         if (std::string text = query.text(0); text != "ok")
-            findings.push_back({.text = "the catalog's trees: " + printable(text), .node = {}});
+            findings.push_back(
+                {.text = "the catalog's trees: " + printable(text), .node = {}, .of_trees = true});
     }
 }
 
 }  // namespace
 
-Result<std::vector<std::string>> SqliteCatalog::damaged_pages() {
+Result<std::vector<std::string>> SqliteCatalog::damaged_pages(const GoOn& go_on) {
     MutexLock lock(connection_);
     RF_CHECK(move_log(Database::Log::kKeep));
     RF_TRY(auto file, disk_->open(vfs_->database_path(), OpenMode::kRead));
@@ -155,23 +196,34 @@ Result<std::vector<std::string>> SqliteCatalog::damaged_pages() {
     std::vector<std::string> damaged;
     Buffer page(kPageBytes);
     for (std::uint64_t number = 1; number <= size / kPageBytes; ++number) {
-        RF_TRY(const std::size_t n, file->read_at((number - 1) * kPageBytes, page.span()));
+        RF_CHECK(go_on());
+        const auto tell = [&](std::string_view how) {
+            damaged.push_back(fmt::format("catalog page {} (bytes {} to {} of {}) {}", number,
+                                          (number - 1) * kPageBytes, number * kPageBytes - 1,
+                                          vfs_->database_path(), how));
+        };
+        const auto read = file->read_at((number - 1) * kPageBytes, page.span());
+        if (!read) {
+            tell("cannot be read: " + read.error().message());
+            continue;
+        }
+        const std::size_t n = *read;
         // A page that was taken and given back within one transaction was never written.
         if (std::all_of(page.data(), page.data() + n, [](std::byte b) { return b == std::byte{}; }))
             continue;
         if (n == kPageBytes && sealer_.open({crypto::PageKind::kDatabase, number}, page.span(),
                                             page.span().first(kPagePlainBytes)))
             continue;
-        damaged.push_back(fmt::format("catalog page {} (bytes {} to {} of {}) is damaged", number,
-                                      (number - 1) * kPageBytes, number * kPageBytes - 1,
-                                      vfs_->database_path()));
+        tell("is damaged");
     }
     return damaged;
 }
 
-Result<std::vector<AuditFinding>> SqliteCatalog::audit(AuditMode mode, Timestamp now) {
+Result<std::vector<AuditFinding>> SqliteCatalog::audit(AuditMode mode, Timestamp now,
+                                                       const GoOn& go_on) {
     MutexLock lock(connection_);
     Database& database = *database_;
+    const Interruptible interruptible(database, go_on);
     std::vector<AuditFinding> findings;
     RF_CHECK(check_trees(database, findings));
     if (!findings.empty()) return findings;  // what the rules would say is not to be believed
@@ -187,10 +239,11 @@ Result<std::vector<AuditFinding>> SqliteCatalog::audit(AuditMode mode, Timestamp
                                 .repairable = one.root.has_value()});
         }
         if (mode == AuditMode::kRepair && !lost.empty()) {
-            RF_TRY([[maybe_unused]] const std::size_t left, reattach(database, session, now));
+            RF_CHECK(reattach(database, session, now, go_on));
             for (AuditFinding& finding : findings) finding.repaired = finding.repairable;
         }
         for (const AuditRule& rule : audit_rules()) {
+            RF_CHECK(go_on());
             const bool repairable = *rule.repair != '\0';
             const std::size_t before = findings.size();
             RF_TRY(const bool any, collect(database, rule.find, repairable, findings));
@@ -228,11 +281,13 @@ Result<std::vector<FreedRow>> SqliteCatalog::all_freed() {
 
 // Entries are found by their folder, not by where they lead, so one walk over all of them, in
 // steps, finds those that are asked for; folders above are then found through their parents.
-Result<std::map<NodeId, std::string>> SqliteCatalog::paths_of(const std::set<NodeId>& nodes) {
+Result<std::map<NodeId, std::string>> SqliteCatalog::paths_of(const std::set<NodeId>& nodes,
+                                                              const GoOn& go_on) {
     std::map<NodeId, std::pair<NodeId, std::string>> names;  // node -> folder and name
     NodeId parent;
     std::string after;
     for (int got = kScanStep; got == kScanStep && names.size() < nodes.size();) {
+        RF_CHECK(go_on());
         MutexLock lock(connection_);
         Once once(*database_,
                   "SELECT parent, name, node FROM entry WHERE (parent, name) > (?1, ?2) "
@@ -278,6 +333,7 @@ Result<std::map<NodeId, std::string>> SqliteCatalog::paths_of(const std::set<Nod
     std::map<NodeId, std::string> paths;
     if (nodes.contains(kRootNode)) paths[kRootNode] = "/";
     for (const auto& [node, name] : names) {
+        RF_CHECK(go_on());
         RF_TRY(const std::string folder, folder_path(name.first));
         paths[node] = folder + "/" + printable(name.second);
     }

@@ -17,8 +17,8 @@ struct AuditRule {
 /// In an order in which a repair leaves work for later rules only.
 std::span<const AuditRule> audit_rules();
 
-/// Folders and files that no path from the root leads to: (id, container, container's root).
-/// Those without any name come first.
+/// Folders and files that no path from the root leads to: (id, type, root of its container if a
+/// path leads to that, whether a name in a folder leads to it). Folders come first.
 extern const char* const kUnreachable;
 
 }  // namespace reelfs::catalog

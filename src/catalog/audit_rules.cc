@@ -48,10 +48,12 @@ constexpr AuditRule kRules[] = {
     {R"sql(WITH below(node, n) AS (SELECT parent, count(*) FROM entry WHERE type = 2 GROUP BY parent)
            SELECT node.id, printf('folder %d says it has %d links, it should have %d', node.id, links, 2 + coalesce(below.n, 0))
            FROM node LEFT JOIN below ON below.node = node.id
-           WHERE type = 2 AND links > 0 AND links <> 2 + coalesce(below.n, 0))sql",
+           WHERE type = 2 AND (links > 0 OR EXISTS (SELECT 1 FROM entry e WHERE e.node = node.id AND e.type = 2))
+             AND links <> 2 + coalesce(below.n, 0))sql",
      "UPDATE node SET links = 2 + (SELECT count(*) FROM entry e WHERE e.parent = node.id AND "
      "e.type = 2) "
-     "WHERE type = 2 AND links > 0"},
+     "WHERE type = 2 AND (links > 0 OR EXISTS (SELECT 1 FROM entry e WHERE e.node = node.id AND "
+     "e.type = 2))"},
     {R"sql(SELECT id, printf('symbolic link %d has no target', id) FROM node WHERE type = 3 AND (target IS NULL OR length(target) = 0))sql",
      ""},
     // Expiry
@@ -147,11 +149,12 @@ std::span<const AuditRule> audit_rules() {
 }
 
 const char* const kUnreachable =
-    "WITH RECURSIVE reached(id) AS (SELECT 1 UNION SELECT e.node FROM reached r CROSS JOIN entry e "
-    "ON "
-    "e.parent = r.id) SELECT n.id, n.type, c.root FROM node n LEFT JOIN container c ON c.id = "
-    "n.container "
-    "WHERE n.links > 0 AND n.id NOT IN (SELECT id FROM reached) "
-    "ORDER BY EXISTS (SELECT 1 FROM entry e WHERE e.node = n.id), n.id";
+    "WITH RECURSIVE reached(id) AS MATERIALIZED (SELECT 1 UNION SELECT e.node FROM reached r "
+    "CROSS JOIN entry e ON e.parent = r.id), named(id) AS MATERIALIZED (SELECT DISTINCT e.node "
+    "FROM entry e JOIN node p ON p.id = e.parent AND p.type = 2) "
+    "SELECT n.id, n.type, CASE WHEN c.root IN (SELECT id FROM reached) THEN c.root END, "
+    "n.id IN (SELECT id FROM named) "
+    "FROM node n LEFT JOIN container c ON c.id = n.container "
+    "WHERE n.links > 0 AND n.id NOT IN (SELECT id FROM reached) ORDER BY n.type <> 2, n.id";
 
 }  // namespace reelfs::catalog

@@ -31,6 +31,8 @@ Errc code_of(int extended) {
             return Errc::kTooBig;
         case SQLITE_READONLY:
             return Errc::kReadOnly;
+        case SQLITE_INTERRUPT:
+            return Errc::kCancelled;
         case SQLITE_IOERR:
             return extended == SQLITE_IOERR_DATA    ? Errc::kCorrupt
                    : extended == SQLITE_IOERR_NOMEM ? Errc::kNoMemory
@@ -117,6 +119,21 @@ Result<void> Database::checkpoint(Log log) {
         return Error(Errc::kIo,
                      fmt::format("checkpoint the catalog: {} of {} frames moved", moved, frames));
     return done();
+}
+
+Interruptible::Interruptible(Database& database, const std::function<Result<void>()>& go_on)
+    : database_(database) {
+    constexpr int kSteps = 10'000;  // of SQLite's machine: a few hundred rows
+    sqlite3_progress_handler(
+        database.handle(), kSteps,
+        [](void* asked) noexcept {
+            return (*static_cast<const std::function<Result<void>()>*>(asked))() ? 0 : 1;
+        },
+        const_cast<std::function<Result<void>()>*>(&go_on));
+}
+
+Interruptible::~Interruptible() {
+    sqlite3_progress_handler(database_.handle(), 0, nullptr, nullptr);
 }
 
 Statement::Statement(Preparation& preparation, const char* sql) : database_(preparation.database) {

@@ -11,6 +11,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,18 @@ class Database {
 struct Preparation {
     Database& database;
     std::optional<Error> error;
+};
+
+/// While it stands, a statement that takes long ends with kCancelled once `go_on` fails.
+class Interruptible {
+  public:
+    Interruptible(Database& database, const std::function<Result<void>()>& go_on);
+    ~Interruptible();
+    Interruptible(const Interruptible&) = delete;
+    Interruptible& operator=(const Interruptible&) = delete;
+
+  private:
+    Database& database_;
 };
 
 class Statement {

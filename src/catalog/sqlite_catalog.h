@@ -53,10 +53,12 @@ class SqliteCatalog final : public Catalog {
                           const std::function<Result<void>(const Files&)>& copy) override;
 
     // audit.cc
-    Result<std::vector<std::string>> damaged_pages() override;
-    Result<std::vector<AuditFinding>> audit(AuditMode mode, Timestamp now) override;
+    Result<std::vector<std::string>> damaged_pages(const GoOn& go_on) override;
+    Result<std::vector<AuditFinding>> audit(AuditMode mode, Timestamp now,
+                                            const GoOn& go_on) override;
     Result<std::vector<FreedRow>> all_freed() override;
-    Result<std::map<NodeId, std::string>> paths_of(const std::set<NodeId>& nodes) override;
+    Result<std::map<NodeId, std::string>> paths_of(const std::set<NodeId>& nodes,
+                                                   const GoOn& go_on) override;
 
     crypto::PageSealer& sealer() { return sealer_; }
 

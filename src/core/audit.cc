@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <unordered_set>
 
 #include "core/catalog_walk.h"
 #include "core/verify.h"
@@ -34,7 +35,7 @@ struct NodeUse {
 
 class Audit {
   public:
-    explicit Audit(Catalog& catalog) : catalog_(catalog) {}
+    Audit(Catalog& catalog, Job& job) : catalog_(catalog), job_(job) {}
 
     Result<ContentAudit> run(AuditMode mode) {
         RF_CHECK(read_slices());
@@ -48,6 +49,7 @@ class Audit {
                      row.slice.file_offset, row.slice.end() - 1, extent.value());
         for (const auto& [extent, runs] : shares_of_) forget_counts(extent, runs);
         RF_CHECK(check_packs());
+        RF_CHECK(job_.check_cancelled());
         if (mode == AuditMode::kRepair && !repairs_.empty())
             RF_CHECK(catalog_.write([&](Writer& w) -> Result<void> {
                 for (const auto& repair : repairs_) RF_CHECK(repair(w));
@@ -79,6 +81,7 @@ class Audit {
     /// Slices of a node do not overlap.
     Result<void> read_slices() {
         return walk_slices(catalog_, [&](const Reader::NodeSlice& row) -> Result<void> {
+            RF_CHECK(job_.check_cancelled());
             NodeUse& use = uses_[row.node];
             if (row.slice.length == 0 || row.slice.file_offset < use.end)
                 find(row.node, "the slice at {} overlaps the one before, or is empty",
@@ -93,12 +96,16 @@ class Audit {
     /// Only files have slices; they end within the size, and the node says how much they hold.
     Result<void> read_nodes() {
         RF_CHECK(walk_nodes(catalog_, [&](const catalog::NodeRow& row) -> Result<void> {
+            RF_CHECK(job_.check_cancelled());
             check_node(row.attributes);
             return done();
         }));
-        std::set<NodeId> strangers;
-        for (const auto& [node, use] : uses_) strangers.insert(node);
-        if (!strangers.empty()) drop_slices_of(strangers);
+        // Their content is there, and may be all that is left of a file whose row is lost.
+        for (const auto& [node, use] : uses_) {
+            living_.insert(node);
+            find({}, "{} bytes are in the map of node {}, which is no file", use.held,
+                 node.value());
+        }
         return done();
     }
 
@@ -115,10 +122,17 @@ class Audit {
         if (!found.empty()) container_of_[id] = attributes.container;
         // An orphan loses its content from the end, and its row at last.
         if (attributes.links == 0) return;
+        living_.insert(id);
         if (use.end > attributes.size)
             find(id, "the file has {} bytes, and content up to {}", attributes.size, use.end);
         const std::uint64_t held = (use.held + 511) / 512 * 512;
         if (held == attributes.allocated_bytes) return;
+        constexpr const char* kWords = "node {} says it occupies {} bytes, and holds {}{}";
+        // What it does not hold and says it does may have been in a part of its map that is lost:
+        // this is all that tells then.
+        if (held < attributes.allocated_bytes)
+            return find(id, kWords, id.value(), attributes.allocated_bytes, held,
+                        ": a part of its map may be lost");
         mended_bytes_[attributes.container] += held - attributes.allocated_bytes;
         mend(
             id,
@@ -128,25 +142,7 @@ class Audit {
                 row->attributes.allocated_bytes = held;
                 return w.update_node(*row);
             },
-            "node {} says it occupies {} bytes, and holds {}", id.value(),
-            attributes.allocated_bytes, held);
-    }
-
-    void drop_slices_of(const std::set<NodeId>& strangers) {
-        for (auto& [extent, slices] : slices_of_)
-            for (const Reader::NodeSlice& row : slices)
-                if (strangers.contains(row.node))
-                    mend(
-                        {},
-                        [row](Writer& w) {
-                            return w.delete_slice(row.node, row.slice.file_offset);
-                        },
-                        "a slice at {} of node {}, which is no file", row.slice.file_offset,
-                        row.node.value());
-        // An extent that is nobody's then: check_extent() tells.
-        for (auto& [extent, slices] : slices_of_)
-            std::erase_if(
-                slices, [&](const Reader::NodeSlice& row) { return strangers.contains(row.node); });
+            kWords, id.value(), attributes.allocated_bytes, held, "");
     }
 
     /// What a container is said to hold, for its quota, is what its nodes hold.
@@ -186,8 +182,9 @@ class Audit {
         RF_TRY(auto freed, catalog_.all_freed());
         for (auto& row : freed) freed_.emplace(std::pair(row.range.pack, row.range.offset), row);
         return walk_extents(catalog_, [&](const Reader::PackExtent& row) -> Result<void> {
+            RF_CHECK(job_.check_cancelled());
             ++result_.extents;
-            check_extent(row.extent);
+            check_extent(row);
             return done();
         });
     }
@@ -195,7 +192,8 @@ class Audit {
     /// An extent: somebody names it; slices are inside it and of its container. Unshared: one node,
     /// one distance, and no counts. Shared: for each block as many as there are slices that touch
     /// it.
-    void check_extent(const PlacedExtent& extent) {
+    void check_extent(const Reader::PackExtent& found) {
+        const PlacedExtent& extent = found.extent;
         const ExtentId id = extent.shape.extent;
         const auto rows = slices_of_.extract(id);
         const auto found_counts = shares_of_.extract(id);
@@ -208,7 +206,7 @@ class Audit {
             auto& pack = result_.packs[*extent.location.pack];
             pack.end = std::max(pack.end, extent.location.offset + extent.location.length);
         }
-        if (rows.empty() || rows.mapped().empty()) return take_away(extent, counted);
+        if (rows.empty()) return check_unnamed(found, counted);
         std::vector<Slice> slices;
         std::optional<Reader::NodeSlice> second;  // of another owner than the first
         const Reader::NodeSlice& first = rows.mapped().front();
@@ -256,7 +254,25 @@ class Audit {
             "blocks of extent {}, which is not shared, are counted", extent.value());
     }
 
-    /// An extent that no slice names.
+    /// An extent that no slice names. Is a file gone whose extent stayed, or a slice lost whose
+    /// file is there? Only in a pack, and unshared, does an extent know its file: of the others,
+    /// and of those whose file is there, nothing is taken away, since that may be all that is left.
+    void check_unnamed(const Reader::PackExtent& found, const std::vector<RefRun>& counted) {
+        const PlacedExtent& extent = found.extent;
+        const bool knows = extent.location.pack && !extent.shared && found.node != NodeId{};
+        if (knows && !living_.contains(found.node)) return take_away(extent, counted);
+        doubt(extent);
+        const ExtentShape& shape = extent.shape;
+        const Slice whole{
+            .file_offset = 0, .length = shape.plain_bytes, .extent = shape.extent, .start = 0};
+        if (extent.location.pack) note_live(extent, count_refs({&whole, 1}, shape.block_shift));
+        if (!knows)
+            return find({}, "extent {} is in no file's map, and may be of one",
+                        shape.extent.value());
+        find(found.node, "its extent {}, of {} bytes at {}, is not in its map any more",
+             shape.extent.value(), shape.plain_bytes, found.file_offset);
+    }
+
     void take_away(const PlacedExtent& extent, const std::vector<RefRun>& counted) {
         std::vector<std::uint64_t> freed;  // of it already
         if (extent.location.pack) {
@@ -324,8 +340,13 @@ class Audit {
                 if (recounted_.contains(row.pack)) repairs_.push_back(std::move(repair));
                 continue;
             }
-            mend({}, std::move(repair), "pack {} says {} of its bytes are in use, and {} are",
-                 row.pack.hex(), row.live_bytes, live);
+            // Which packs extents were in whose rows are lost nobody knows: one that is said to be
+            // empty goes.
+            constexpr const char* kWords = "pack {} says {} of its bytes are in use, and {} are";
+            if (!slices_of_.empty() && live < row.live_bytes)
+                find({}, kWords, row.pack.hex(), row.live_bytes, live);
+            else
+                mend({}, std::move(repair), kWords, row.pack.hex(), row.live_bytes, live);
         }
         for (const auto& [pack, use] : result_.packs)
             if (!known.contains(pack)) find({}, "pack {} is in use and has no row", pack.hex());
@@ -360,11 +381,13 @@ class Audit {
     }
 
     Catalog& catalog_;
+    Job& job_;
     std::unordered_map<NodeId, NodeUse> uses_;  // of nodes not looked at yet
     std::unordered_map<NodeId, ContainerId> container_of_;
-    std::map<ContainerId, Usage> usages_;                // objects: with the top folder
+    std::unordered_set<NodeId> living_;    // files with links, and what has a map and no row
+    std::map<ContainerId, Usage> usages_;  // objects: with the top folder
     std::map<ContainerId, std::uint64_t> mended_bytes_;  // by repairs of nodes; may wrap
-    std::unordered_map<ExtentId, std::vector<Reader::NodeSlice>> slices_of_;
+    std::unordered_map<ExtentId, std::vector<Reader::NodeSlice>> slices_of_;  // not looked at yet
     std::unordered_map<ExtentId, std::vector<RefRun>> shares_of_;
     std::multimap<std::pair<PackId, std::uint64_t>, catalog::FreedRow> freed_;  // by where
     std::set<PackId> recounted_;  // a repair changes what their rows say
@@ -376,8 +399,13 @@ class Audit {
 
 }  // namespace
 
+Result<ContentAudit> audit_content(catalog::Catalog& catalog, AuditMode mode, Job& job) {
+    return Audit(catalog, job).run(mode);
+}
+
 Result<ContentAudit> audit_content(catalog::Catalog& catalog, AuditMode mode) {
-    return Audit(catalog).run(mode);
+    Job job;
+    return audit_content(catalog, mode, job);
 }
 
 }  // namespace reelfs::core

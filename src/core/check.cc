@@ -54,9 +54,14 @@ class Pass {
                                     .repairable = repairable,
                                     .repaired = repairable && repairs()});
     }
-    /// What cannot be gone on from; false for what is no damage but an error of this run.
+    /// What is wrong with catalog or store, where reading fails for a bad sector, too; false for
+    /// what is an error of this run.
     bool is_damage(const Error& error) const {
-        return error.code() == Errc::kCorrupt || error.code() == Errc::kNotFound;
+        return error.code() == Errc::kCorrupt || error.code() == Errc::kNotFound ||
+               (error.code() == Errc::kIo && !repairs());
+    }
+    catalog::GoOn go_on() {
+        return [this] { return job_.check_cancelled(); };
     }
 
     Result<void> look() {
@@ -218,10 +223,13 @@ class Pass {
             damage("the catalog cannot be opened: " + opened.error().message());
             return done();
         }
+        if (const std::string& log = opened->opened.log_report; !log.empty())
+            note(fmt::format("{}the catalog's log: {}",
+                             repairs() ? "" : "at the next start: ", log));
         catalog::Catalog& catalog = *opened->catalog;
         // Pages are opened one by one on the copy in memory only: that checkpoints.
         if (!repairs()) {
-            auto pages = catalog.damaged_pages();
+            auto pages = catalog.damaged_pages(go_on());
             if (!pages && !is_damage(pages.error())) return std::move(pages).error();
             if (!pages) damage("the catalog: " + pages.error().message());
             if (pages)
@@ -233,16 +241,16 @@ class Pass {
             damage("the catalog: " + audited.error().message());
             return done();
         }
-        usable_ = zones_there_;
+        usable_ = zones_there_ && !trees_are_bad_;
         return done();
     }
 
     Result<void> audit(catalog::Catalog& catalog) {
-        RF_TRY(auto findings, catalog.audit(mode_, environment_.clock.now()));
+        RF_TRY(auto findings, catalog.audit(mode_, environment_.clock.now(), go_on()));
         std::set<NodeId> nodes;
         for (const auto& finding : findings)
             if (finding.node) nodes.insert(*finding.node);
-        RF_TRY(const auto paths, catalog.paths_of(nodes));
+        RF_TRY(const auto paths, catalog.paths_of(nodes, go_on()));
         for (const auto& finding : findings) {
             std::string text = finding.text;
             if (finding.node)
@@ -250,6 +258,14 @@ class Pass {
                     text = fmt::format("{}: {}", path->second, text);
             if (finding.more != 0) text += fmt::format(" (and {} more like this)", finding.more);
             damage(std::move(text), finding.repairable);
+            trees_are_bad_ |= finding.of_trees;
+        }
+        // A walk over such trees misses rows, and what is nobody's then is nobody's to take away.
+        if (trees_are_bad_) {
+            damage(
+                "the rest was not looked at, since the catalog's trees contradict each other; "
+                "reelfs fsck --rebuild makes a new one from what the packs tell");
+            return done();
         }
         RF_CHECK(look_at_containers(catalog));
         if (!zones_there_) return done();
@@ -284,12 +300,12 @@ class Pass {
 
     /// The account of content.
     Result<void> look_at_extents(catalog::Catalog& catalog) {
-        RF_TRY(audit_, audit_content(catalog, mode_));
+        RF_TRY(audit_, audit_content(catalog, mode_, job_));
         report_.extents = audit_.extents;
         std::set<NodeId> nodes;
         for (const ContentFinding& finding : audit_.findings)
             if (finding.node) nodes.insert(*finding.node);
-        RF_TRY(const auto paths, catalog.paths_of(nodes));
+        RF_TRY(const auto paths, catalog.paths_of(nodes, go_on()));
         for (ContentFinding& finding : audit_.findings) {
             std::string text = std::move(finding.text);
             if (finding.node)
@@ -332,8 +348,8 @@ class Pass {
         }
         for (const auto& [pack, info] : present)
             note(
-                fmt::format("pack {} ({} bytes) is not known to the catalog; the next start sets "
-                            "it aside",
+                fmt::format("pack {} ({} bytes) is not known to the catalog; the recovery after a "
+                            "crash sets such packs aside",
                             pack.hex(), info.bytes));
         return done();
     }
@@ -354,8 +370,13 @@ class Pass {
         for (const std::string& line : (*volume)->open_report())
             note((repairs() ? "" : "at the next start: ") + line);
         if (content) {
-            RF_TRY(const auto scrubbed,
-                   (*volume)->scrub({.resumable = false, .from_start = true}, job_));
+            auto verified = (*volume)->scrub({.resumable = false, .from_start = true}, job_);
+            if (!verified && !is_damage(verified.error())) return std::move(verified).error();
+            if (!verified) {
+                damage("the content cannot be verified: " + verified.error().message());
+                return done();
+            }
+            const ScrubReport& scrubbed = *verified;
             if (!scrubbed.complete) return Error(Errc::kCancelled, "cancelled");
             report_.content_bytes = scrubbed.bytes;
             for (const std::string& line : scrubbed.lines)

@@ -95,15 +95,33 @@ class Rebuild {
         OverlayDisk overlay(disk_);
         auto opened = catalog::open_catalog(overlay, environment_.random, keyring_->page_key(),
                                             {directory_, limits::catalog_cache_bytes_default});
-        if (!opened && opened.error().code() == Errc::kCorrupt) return done();
-        if (!opened) return std::move(opened).error();
-        auto damaged = opened->catalog->damaged_pages();
-        if (!damaged && damaged.error().code() != Errc::kCorrupt) return std::move(damaged).error();
-        if (damaged && damaged->empty())
-            return Error(Errc::kExists,
-                         "the catalog is there and its pages are good: there is "
-                         "nothing to rebuild; see reelfs fsck --repair");
-        return done();
+        if (!opened) return lost_or(opened.error());
+        catalog::Catalog& catalog = *opened->catalog;
+        const auto go_on = [this] { return job_.check_cancelled(); };
+        auto damaged = catalog.damaged_pages(go_on);
+        if (!damaged) return lost_or(damaged.error());
+        if (!damaged->empty()) return done();
+        // Undamaged pages can be from different times.
+        auto findings = catalog.audit(catalog::AuditMode::kReport, environment_.clock.now(), go_on);
+        if (!findings) return lost_or(findings.error());
+        if (std::any_of(findings->begin(), findings->end(),
+                        [](const auto& finding) { return finding.of_trees; }))
+            return done();
+        bool empty = false;
+        RF_CHECK(catalog.read([&](catalog::Reader& r) -> Result<void> {
+            RF_TRY(const auto root, r.node(kRootNode));
+            empty = !root;
+            return done();
+        }));
+        if (empty) return done();
+        return Error(Errc::kExists,
+                     "the catalog is there and its pages are good: there is "
+                     "nothing to rebuild; see reelfs fsck --repair");
+    }
+    /// Success for what damage or a bad sector does to a catalog.
+    static Result<void> lost_or(const Error& error) {
+        if (error.code() == Errc::kCorrupt || error.code() == Errc::kIo) return done();
+        return error;
     }
 
     Result<void> scan() {

@@ -203,7 +203,8 @@ class Scrub {
         std::set<NodeId> nodes;
         for (const Damage& damage : unnamed_) nodes.insert(damage.node);
         nodes.erase(NodeId{});
-        RF_TRY(const auto paths, context_.catalog.paths_of(nodes));
+        RF_TRY(const auto paths,
+               context_.catalog.paths_of(nodes, [this] { return job_.check_cancelled(); }));
         for (Damage& damage : unnamed_) {
             if (auto path = paths.find(damage.node); path != paths.end())
                 damage.path = path->second;

@@ -194,8 +194,12 @@ struct AuditFinding {
     std::uint64_t more = 0;      // of the same kind, not listed
     bool repairable = false;     // audit(kRepair) puts it right
     bool repaired = false;
+    bool of_trees = false;  // rows may be missing or doubled: no rule was looked at, nor is any to
+                            // be, and least of all one that repairs
 };
 enum class AuditMode { kReport, kRepair };
+/// Asked often during work that takes long, which ends with the error that this returns.
+using GoOn = std::function<Result<void>()>;
 
 struct Options {
     std::string directory;  // holds catalog.db and catalog.db-wal; made if absent
@@ -259,15 +263,17 @@ class Catalog {
 
     // For a check of a catalog that nobody else uses: these hold the connection for as long as they
     // take.
-    /// Moves the log into the database, then opens every page of it: those that are damaged, in
-    /// words.
-    virtual Result<std::vector<std::string>> damaged_pages() = 0;
+    /// Moves the log into the database, then opens every page of it: those that are damaged or
+    /// cannot be read, in words.
+    virtual Result<std::vector<std::string>> damaged_pages(const GoOn& go_on) = 0;
     /// SQLite's own check of its trees, then every row against the others, but for the account of
     /// content (core/audit.h). At most 100 findings of each kind. kRepair: one transaction.
-    virtual Result<std::vector<AuditFinding>> audit(AuditMode mode, Timestamp now) = 0;
+    virtual Result<std::vector<AuditFinding>> audit(AuditMode mode, Timestamp now,
+                                                    const GoOn& go_on) = 0;
     virtual Result<std::vector<FreedRow>> all_freed() = 0;
     /// Names that lead to these nodes, from the root; at most one for each.
-    virtual Result<std::map<NodeId, std::string>> paths_of(const std::set<NodeId>& nodes) = 0;
+    virtual Result<std::map<NodeId, std::string>> paths_of(const std::set<NodeId>& nodes,
+                                                           const GoOn& go_on) = 0;
 };
 
 struct OpenResult {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "reelfs/catalog/catalog.h"
+#include "reelfs/core/job.h"
 
 namespace reelfs::core {
 
@@ -34,7 +35,9 @@ struct ContentAudit {
     std::unordered_map<PackId, PackUse> packs;
 };
 
-/// No findings in a store that is right.
+/// No findings in a store that is right. kCancelled as `job` says, also between two rows.
+Result<ContentAudit> audit_content(catalog::Catalog& catalog, catalog::AuditMode mode, Job& job);
+/// To the end, however long it takes.
 Result<ContentAudit> audit_content(catalog::Catalog& catalog,
                                    catalog::AuditMode mode = catalog::AuditMode::kReport);
 
