@@ -94,6 +94,7 @@ Exit rebuild(Machine& machine, const StoreName& store, const core::CheckOptions&
                                       {"containers", report.containers},
                                       {"files", report.files},
                                       {"bytes", report.bytes},
+                                      {"damaged_bytes", report.damaged_bytes},
                                       {"extents", report.extents},
                                       {"unreadable", report.unreadable},
                                       {"set_aside", report.set_aside}},
@@ -104,12 +105,13 @@ Exit rebuild(Machine& machine, const StoreName& store, const core::CheckOptions&
         fmt::print("the catalog as it was found is in {}\n", report.set_aside);
     fmt::print(
         "rebuilt: {} files with {} in {} containers, each file named after its id\n"
-        "{} extents in the packs could not be read\n"
+        "{} of it is damaged, and cannot be read; {} extents in the packs told nothing\n"
         "What cannot come back: names, folders, owners, modes, times, attributes, links, users "
         "and\n"
         "tokens, and files of a few KiB, which were in the catalog itself. What was deleted or\n"
         "overwritten lately may have come back. Compare with a backup before you rely on it.\n",
-        report.files, format_size(report.bytes), report.containers, report.unreadable);
+        report.files, format_size(report.bytes), report.containers,
+        format_size(report.damaged_bytes), report.unreadable);
     return static_cast<Exit>(kRepaired);
 }
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <memory>
 
+#include "core/verify.h"
 #include "reelfs/base/overlay_disk.h"
 #include "reelfs/content/extent_codec.h"
 #include "reelfs/model/check_limits.h"
@@ -80,7 +81,11 @@ class KeylessScrub {
         const auto there =
             static_cast<std::size_t>(std::min<std::uint64_t>(kPage, pack.bytes - at));
         const MutableBytes first = MutableBytes(page).first(there);
-        RF_CHECK(store_.read({pack.pack, at, there}, 0, first));
+        RF_TRY(const std::string unread, read_around(store_, {pack.pack, at, there}, first));
+        if (!unread.empty()) {
+            damage(fmt::format("pack {} at {}: {}", pack.pack.hex(), at, unread));
+            return next;
+        }
         if (all_zero(first)) return next;
         const auto header = content::decode_header(first);
         if (!header && header.error().code() == Errc::kNewerFormat) return header.error();
@@ -95,7 +100,8 @@ class KeylessScrub {
                                   header->shape.block_shift)
                 .total_length();
         Buffer sealed(static_cast<std::size_t>(std::min(longest, pack.bytes - at)));
-        RF_CHECK(store_.read({pack.pack, at, sealed.size()}, 0, sealed.span()));
+        RF_TRY(const std::string why,
+               read_around(store_, {pack.pack, at, sealed.size()}, sealed.span()));
         if (const auto length = fitting_length(*header, sealed.span())) {
             ++report_.extents;
             report_.bytes += *length;
@@ -108,9 +114,10 @@ class KeylessScrub {
                 ++report_.unchecked;
                 return next;
             }
-        damage(fmt::format("pack {} at {}: extent {} of container {} does not fit its checksum",
+        // Bad sectors are told where they stand as well, since they may be of the next one.
+        damage(fmt::format("pack {} at {}: extent {} of container {} does not fit its checksum{}{}",
                            pack.pack.hex(), at, header->shape.extent.value(),
-                           header->shape.container.value()));
+                           header->shape.container.value(), why.empty() ? "" : ": ", why));
         return next;
     }
 

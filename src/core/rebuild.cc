@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <set>
 
 #include "core/endpoint_id.h"
 #include "core/keys.h"
@@ -26,8 +27,29 @@ constexpr std::size_t kRowsPerTransaction = 1'000;
 struct Found {
     PlacedExtent extent;
     content::ExtentOrigin origin;
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> blocks;  // runs that open: first, count
+    std::vector<BlockRun> blocks;  // runs of those that are the file's, as far as can be known
+    std::vector<BlockRun> bad;     // and do not open: reading them is to be an error
 };
+
+void add_to(std::vector<BlockRun>& runs, std::uint32_t block) {
+    if (!runs.empty() && runs.back().first + runs.back().count == block)
+        ++runs.back().count;
+    else
+        runs.push_back({block, 1});
+}
+
+/// Is a block of what was freed given back to the disk, at least in part? Whole pages of the pack
+/// are, and sealed bytes are never a page of zeros.
+bool given_back(Bytes sealed, std::uint64_t from, std::uint64_t to) {
+    constexpr std::uint64_t kPage = limits::pack_alignment;  // an extent starts on one
+    for (std::uint64_t page = from / kPage * kPage; page < to; page += kPage) {
+        const Bytes bytes =
+            sealed.subspan(page, std::min<std::uint64_t>(kPage, sealed.size() - page));
+        if (std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{}; }))
+            return true;
+    }
+    return false;
+}
 
 /// Lays slices over each other; what came later hides what came before.
 class Layers {
@@ -82,6 +104,9 @@ class Rebuild {
             zones.push_back({zone.id, zone.path.empty() ? options_.directory : zone.path});
         RF_TRY(store_, store::open_pack_store(disk_, environment_.random, std::move(zones)));
         RF_TRY(packs_, store_->list());
+        // Of a pack in two zones the one is taken that is read afterwards: the first.
+        std::set<PackId> seen;
+        std::erase_if(packs_, [&](const auto& pack) { return !seen.insert(pack.pack).second; });
         RF_CHECK(scan());
         RF_CHECK(write());
         RF_CHECK(put_in_place());
@@ -142,7 +167,12 @@ class Rebuild {
     Result<std::uint64_t> look_at(const store::PackInfo& pack, std::uint64_t at) {
         const std::uint64_t next = at + limits::pack_alignment;
         std::array<std::byte, content::kHeaderBytes> head;
-        RF_CHECK(store_->read({pack.pack, at, content::kHeaderBytes}, 0, head));
+        RF_TRY(const std::string unread,
+               read_around(*store_, {pack.pack, at, content::kHeaderBytes}, head));
+        if (!unread.empty()) {
+            ++report_.unreadable;
+            return next;
+        }
         const auto header = content::decode_header(head);
         if (!header) return next;
         const crypto::SecretKey* key =
@@ -156,8 +186,10 @@ class Rebuild {
             ++report_.unreadable;
             return next;
         }
-        Found found{
-            .extent = {header->shape, {pack.pack, at, 0}}, .origin = origin->first, .blocks = {}};
+        Found found{.extent = {header->shape, {pack.pack, at, 0}},
+                    .origin = origin->first,
+                    .blocks = {},
+                    .bad = {}};
         ExtentShape& shape = found.extent.shape;
         shape.plain_bytes = origin->second;
         const content::ExtentLayout layout(shape);
@@ -178,25 +210,28 @@ class Rebuild {
         std::fill_n(sealed.data(), sealed.size(), std::byte{});
         const auto there =
             static_cast<std::size_t>(std::min<std::uint64_t>(sealed.size(), pack_bytes - at));
-        RF_CHECK(
-            store_->read({found.extent.location.pack, at, there}, 0, sealed.span().first(there)));
+        RF_TRY([[maybe_unused]] const std::string unread,
+               read_around(*store_, {found.extent.location.pack, at, there},
+                           sealed.span().first(there)));
         content::ExtentOpener opener(key, found.extent.shape);
         Buffer scratch(layout.block_bytes());
         for (std::uint32_t i = 0; i < layout.block_count(); ++i) {
             const BlockIndex block(i);
             const std::uint32_t length = layout.sealed_length(block);
-            if (!opener.open_block(
-                    block,
-                    sealed.span().subspan(layout.tags_offset() + i * crypto::kTagBytes,
-                                          crypto::kTagBytes),
-                    sealed.span().subspan(layout.sealed_start(block), length),
-                    scratch.span().first(length)))
+            const bool opens =
+                opener
+                    .open_block(block,
+                                sealed.span().subspan(layout.tags_offset() + i * crypto::kTagBytes,
+                                                      crypto::kTagBytes),
+                                sealed.span().subspan(layout.sealed_start(block), length),
+                                scratch.span().first(length))
+                    .ok();
+            const std::uint64_t from = layout.sealed_start(block);
+            // What lies beyond the pack's end was cut off, not given back.
+            if (!opens && from + length <= there && given_back(sealed.span(), from, from + length))
                 continue;
-            auto& runs = found.blocks;
-            if (!runs.empty() && runs.back().first + runs.back().second == i)
-                ++runs.back().second;
-            else
-                runs.emplace_back(i, 1);
+            add_to(found.blocks, i);
+            if (!opens) add_to(found.bad, i);
         }
         return done();
     }
@@ -314,10 +349,10 @@ class Rebuild {
         for (const Found& one : found) {
             const ExtentShape& shape = one.extent.shape;
             by_id[shape.extent] = &one;
-            for (const auto& [first, count] : one.blocks) {
-                const std::uint64_t from = std::uint64_t{first} << shape.block_shift;
+            for (const BlockRun& run : one.blocks) {
+                const std::uint64_t from = std::uint64_t{run.first} << shape.block_shift;
                 const std::uint64_t to = std::min<std::uint64_t>(
-                    std::uint64_t{first + count} << shape.block_shift, shape.plain_bytes);
+                    std::uint64_t{run.first + run.count} << shape.block_shift, shape.plain_bytes);
                 layers.lay({one.origin.file_offset + from, to - from, shape.extent, from});
             }
         }
@@ -327,6 +362,10 @@ class Rebuild {
             uses[slice.extent].push_back(slice);
             held += slice.length;
         }
+        for (const auto& [extent, slices] : uses)
+            for (const Slice& lost :
+                 held_part(by_id.at(extent)->extent, by_id.at(extent)->bad, slices))
+                report_.damaged_bytes += lost.length;
         ++report_.files;
         report_.bytes += held;
         RF_CHECK(catalog_->write([&](catalog::Writer& w) -> Result<void> {

@@ -120,7 +120,7 @@ class Scrub {
     /// one for all that were found. Blocks that nobody has any more are no reason for one.
     Result<void> ask_later(const PackExtent& found, const Verdict& verdict) {
         bool held = !found.extent.shared || !verdict.header.empty();
-        for (const BadBlocks& run : verdict.blocks) {
+        for (const BlockRun& run : verdict.blocks) {
             if (held) break;
             RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
                 RF_TRY(const auto counted,

@@ -88,6 +88,22 @@ Result<Verdict> verify(Context& context, const PlacedExtent& extent) {
     return verdict;
 }
 
+Result<std::string> read_around(store::ExtentStore& store, const Location& location,
+                                MutableBytes out) {
+    auto whole = store.read(location, 0, out);
+    if (whole) return std::string();
+    if (whole.error().code() != Errc::kIo) return std::move(whole).error();
+    constexpr std::size_t kPiece = limits::pack_alignment;
+    for (std::size_t at = 0; at < out.size(); at += kPiece) {
+        const MutableBytes piece = out.subspan(at, std::min(kPiece, out.size() - at));
+        if (auto read = store.read(location, at, piece); !read) {
+            if (read.error().code() != Errc::kIo) return std::move(read).error();
+            std::fill(piece.begin(), piece.end(), kUnread);
+        }
+    }
+    return whole.error().message();
+}
+
 std::vector<FreedRange> held_ranges(const PlacedExtent& extent, std::span<const RefRun> refs) {
     const content::ExtentLayout layout(extent.shape);
     const std::uint64_t begin = extent.location.offset;
@@ -106,12 +122,12 @@ std::vector<FreedRange> held_ranges(const PlacedExtent& extent, std::span<const 
     return ranges;
 }
 
-std::vector<Slice> held_part(const PlacedExtent& extent, const std::vector<BadBlocks>& blocks,
+std::vector<Slice> held_part(const PlacedExtent& extent, const std::vector<BlockRun>& blocks,
                              const std::vector<Slice>& slices) {
     std::vector<Slice> held;
     for (const Slice& slice : slices) {
         if (slice.extent != extent.shape.extent) continue;
-        for (const BadBlocks& run : blocks) {
+        for (const BlockRun& run : blocks) {
             const std::uint64_t from = std::uint64_t{run.first} << extent.shape.block_shift;
             const std::uint64_t to = std::uint64_t{run.first + run.count}
                                      << extent.shape.block_shift;

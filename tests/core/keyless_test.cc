@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/test_store.h"
 
 namespace reelfs::core {
@@ -61,6 +63,32 @@ TEST_F(KeylessTest, EveryFlippedByteIsFound) {
         rig.disk().damage(pack, at, Bytes(&whole[at], 1));
     }
     EXPECT_EQ(scrub(rig).damaged, 0u);
+    rig.open();
+}
+
+TEST_F(KeylessTest, ABadSectorIsDamageAndTheRestIsRead) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container();
+    for (int i = 0; i < 8; ++i) rig.put(c, "f" + std::to_string(i), rig.noise(20'000));
+    rig.close();
+    // In the body of one, and where the header of another stands.
+    constexpr std::uint64_t kStep = 20'480;
+    for (const std::uint64_t bad : {3 * kStep + 9'000, 5 * kStep + 100}) {
+        rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+            if (call.kind == test::DiskCall::kRead && call.path.ends_with(".pack") &&
+                call.offset <= bad && bad < call.offset + call.length)
+                return test::DiskFault{};
+            return std::nullopt;
+        });
+        const KeylessReport report = scrub(rig);
+        rig.disk().set_hook({});
+        EXPECT_EQ(report.extents, 7u);
+        EXPECT_GT(report.damaged, 0u);
+        const std::string place = " at " + std::to_string(bad / 4096 * 4096) + ": ";
+        EXPECT_TRUE(std::any_of(
+            report.lines.begin(), report.lines.end(),
+            [&](const std::string& line) { return line.find(place) != std::string::npos; }));
+    }
     rig.open();
 }
 

@@ -21,11 +21,13 @@ struct RebuildReport {
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
     std::uint64_t extents = 0;
-    std::uint64_t unreadable = 0;  // extents whose key is gone, or of which no block opens
-    std::string set_aside;         // where the old catalog is, if there was one
+    std::uint64_t damaged_bytes = 0;  // of `bytes`: reading them is an error, not zeros
+    std::uint64_t unreadable = 0;     // extents whose key is gone, or of which nothing can be told
+    std::string set_aside;            // where the old catalog is, if there was one
 };
 
-/// kExists when the catalog is there and undamaged: then there is nothing to rebuild.
+/// kExists when the catalog is there, its pages undamaged and of one time: then there is nothing to
+/// rebuild.
 Result<RebuildReport> rebuild_catalog(const Environment& environment, const CheckOptions& options,
                                       Job& job);
 
