@@ -18,7 +18,7 @@ namespace {
 
 using PackExtent = catalog::Reader::PackExtent;
 
-constexpr const char* kPositionSetting = "scrub";           // five numbers
+constexpr const char* kPositionSetting = "scrub";  // five numbers, and extents to look at again
 constexpr const char* kFindingsSetting = "scrub_findings";  // lines
 constexpr std::uint64_t kRememberBytes = 64 * limits::MiB;
 
@@ -32,11 +32,14 @@ class Scrub {
         if (options_.resumable && !options_.from_start) RF_CHECK(recall());
         RF_TRY(const std::uint64_t total, live_bytes());
         job_.begin("verifying content", std::max(total, report_.bytes), report_.bytes);
-        auto walked = walk();
+        auto walked = look_again();
+        if (walked) walked = walk();
+        // Names take walks over everything, too, which whoever cancels does not wait for.
+        if (walked) walked = name_damage();
         if (!walked && walked.error().code() != Errc::kCancelled) return std::move(walked).error();
         report_.complete = walked.ok();
-        RF_CHECK(name_damage());
-        RF_CHECK(remember());
+        remember();
+        tell_without_names();
         return std::move(report_);
     }
 
@@ -50,6 +53,16 @@ class Scrub {
             return done();
         }));
         return total;
+    }
+
+    /// What the last one had found, and had not named when it was stopped.
+    Result<void> look_again() {
+        while (!again_.empty()) {
+            RF_CHECK(job_.check_cancelled());
+            RF_CHECK(look_at(*again_.begin()));
+            again_.erase(again_.begin());
+        }
+        return done();
     }
 
     Result<void> walk() {
@@ -68,7 +81,7 @@ class Scrub {
                 report_.bytes += found.extent.location.length;
                 unremembered_ += found.extent.location.length;
                 RF_CHECK(job_.advance(found.extent.location.length));
-                if (unremembered_ >= kRememberBytes) RF_CHECK(remember());
+                if (unremembered_ >= kRememberBytes) remember();
             }
         }
     }
@@ -141,6 +154,7 @@ class Scrub {
         std::map<std::pair<ExtentId, NodeId>, std::vector<Slice>> owners;
         RF_CHECK(walk_slices(context_.catalog,
                              [&](const catalog::Reader::NodeSlice& row) -> Result<void> {
+                                 RF_CHECK(job_.check_cancelled());
                                  if (ownerless_.contains(row.slice.extent))
                                      owners[{row.slice.extent, row.node}].push_back(row.slice);
                                  return done();
@@ -214,6 +228,21 @@ class Scrub {
         return done();
     }
 
+    /// What there was no time to name: by number. The next scrub looks at it again.
+    void tell_without_names() {
+        for (const Damage& damage : unnamed_) report_.lines.push_back(describe(damage));
+        for (const auto& [extent, found] : ownerless_) {
+            std::string line = fmt::format(
+                "container {}: extent {}, which files share or the catalog holds, is "
+                "damaged; a scrub that is not stopped tells whose it is",
+                found.first.extent.shape.container.value(), extent.value());
+            log::error("scrub: {}", line);
+            ++report_.damaged;
+            if (report_.lines.size() < limits::findings_max)
+                report_.lines.push_back(std::move(line));
+        }
+    }
+
     Result<void> recall() {
         std::optional<std::string> position, findings;
         RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
@@ -233,6 +262,13 @@ class Scrub {
                              "sense; begin a new one with --restart");
             at = parsed.ptr == end ? end : parsed.ptr + 1;
         }
+        while (at != end) {
+            std::uint64_t extent = 0;
+            const auto parsed = std::from_chars(at, end, extent);
+            if (parsed.ec != std::errc{} || extent == 0) break;
+            again_.insert(ExtentId(extent));
+            at = parsed.ptr == end ? end : parsed.ptr + 1;
+        }
         position_ = ExtentId(numbers[0]);
         report_.extents = numbers[1];
         report_.bytes = numbers[2];
@@ -248,20 +284,30 @@ class Scrub {
         return done();
     }
 
-    Result<void> remember() {
-        if (!options_.resumable || !context_.check_writable()) return done();
-        RF_CHECK(name_damage());
+    /// How far it is, with the damage that has a name; the rest is to be looked at again. That it
+    /// cannot be remembered, as on a full disk, is no reason not to look.
+    void remember() {
+        if (!options_.resumable || !context_.check_writable()) return;
         unremembered_ = 0;
-        const bool over = report_.complete;
-        const std::string position =
-            over ? ""
-                 : fmt::format("{} {} {} {} {}", position_.value(), report_.extents, report_.bytes,
-                               report_.damaged, report_.started.ns);
-        const std::string findings = over ? "" : fmt::format("{}", fmt::join(report_.lines, "\n"));
-        return context_.catalog.write([&](catalog::Writer& w) -> Result<void> {
+        std::string position, findings;
+        if (!report_.complete) {
+            std::set<ExtentId> again = again_;
+            for (const Damage& damage : unnamed_) again.insert(damage.extent);
+            for (const auto& [extent, found] : ownerless_) again.insert(extent);
+            again.erase(again.upper_bound(position_), again.end());  // those are still to come
+            position =
+                fmt::format("{} {} {} {} {}", position_.value(), report_.extents, report_.bytes,
+                            report_.damaged - unnamed_.size(), report_.started.ns);
+            for (const ExtentId extent : again) position += fmt::format(" {}", extent.value());
+            findings = fmt::format("{}", fmt::join(report_.lines, "\n"));
+        }
+        auto remembered = context_.catalog.write([&](catalog::Writer& w) -> Result<void> {
             RF_CHECK(w.set_setting(kPositionSetting, position));
             return w.set_setting(kFindingsSetting, findings);
         });
+        if (!remembered)
+            log::warning("scrub: where it is cannot be remembered, and it goes on: {}",
+                         remembered.error().message());
     }
 
     Context& context_;
@@ -270,6 +316,7 @@ class Scrub {
     ScrubReport report_;
     ExtentId position_;
     std::uint64_t unremembered_ = 0;
+    std::set<ExtentId> again_;  // found damaged by the one before, to be named
     std::vector<Damage> unnamed_;
     std::map<ExtentId, std::pair<PackExtent, Verdict>> ownerless_;  // damaged
 };

@@ -162,6 +162,68 @@ TEST_F(ScrubTest, AScrubThatWasStoppedGoesOnAfterARestart) {
     EXPECT_EQ(next.extents, whole.extents);
 }
 
+/// Who is asked to stop does not first walk over everything to name what was found: that is for
+/// the next one.
+TEST_F(ScrubTest, AStoppedScrubNamesByNumberAndTheNextByPath) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container("films");
+    for (int i = 0; i < 10; ++i) rig.put(c, "f" + std::to_string(i), rig.noise(20'000));
+    rig.put(c, "shared", rig.noise(20'000));
+    rig.copy(c, "shared", "copy");
+    for (const char* name : {"then", "last"}) rig.put(c, name, rig.noise(20'000));
+    must(rig.tree().sync());
+    constexpr std::uint64_t kStep = 20'480;
+    rig.disk().damage(only_pack(rig), 4096 + 2 * kStep, bytes_of("!"));
+    rig.disk().damage(only_pack(rig), 4096 + 10 * kStep, bytes_of("!"));  // the shared one
+    const ScrubReport whole = scrub(rig, {.resumable = false, .from_start = true});
+    ASSERT_EQ(whole.damaged, 3u);
+    Job job;
+    rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+        if (call.kind == DiskCall::kRead && call.path.ends_with(".pack") &&
+            call.offset == 11 * kStep)
+            job.cancel();
+        return std::nullopt;
+    });
+    ScrubReport stopped = must(rig.volume().scrub({}, job));
+    rig.disk().set_hook({});
+    EXPECT_FALSE(stopped.complete);
+    EXPECT_LT(stopped.extents, whole.extents);
+    EXPECT_EQ(stopped.damaged, 2u);
+    ASSERT_EQ(stopped.lines.size(), 2u);
+    EXPECT_NE(stopped.lines[0].find("container 1, node "), std::string::npos) << stopped.lines[0];
+    EXPECT_NE(stopped.lines[1].find("which files share"), std::string::npos) << stopped.lines[1];
+    // Stopped at once, twice: nothing is forgotten, and nothing told twice.
+    for (int again = 0; again < 2; ++again) {
+        Job at_once;
+        at_once.cancel();
+        EXPECT_FALSE(must(rig.volume().scrub({}, at_once)).complete);
+        rig.reopen();
+    }
+    ScrubReport rest = scrub(rig);
+    EXPECT_TRUE(rest.complete);
+    EXPECT_EQ(rest.damaged, whole.damaged);
+    EXPECT_EQ(rest.extents, whole.extents);
+    EXPECT_EQ(rest.lines, whole.lines);
+}
+
+TEST_F(ScrubTest, AFullDiskEndsNoScrub) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container("films");
+    for (int i = 0; i < 3; ++i) rig.put(c, "f" + std::to_string(i), rig.noise(20'000));
+    must(rig.tree().sync());
+    rig.disk().damage(only_pack(rig), 4096, bytes_of("!"));
+    rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+        if (call.kind == DiskCall::kWrite && call.path.ends_with("-wal"))
+            return test::DiskFault{.code = Errc::kNoSpace};
+        return std::nullopt;
+    });
+    const ScrubReport report = scrub(rig);
+    rig.disk().set_hook({});
+    EXPECT_TRUE(report.complete);
+    ASSERT_EQ(report.lines.size(), 1u);
+    EXPECT_TRUE(report.lines[0].starts_with("/films/f0: bytes ")) << report.lines[0];
+}
+
 TEST_F(ScrubTest, NothingIsFoundWhileOthersWriteAndDelete) {
     SystemClock clock;  // the background goes by it
     StoreRig rig(random_, std::uint64_t{1} << 40, &clock);
