@@ -115,6 +115,7 @@ class Files {
     Result<void> fill_edges(Node& node, Batch& batch);
     Result<void> seal_and_place(Node& node, Batch& batch);
     Result<Packs::Put> place(Node& node, const Buffer& sealed);
+    Result<void> read_resealed(const PlacedExtent& extent, std::uint64_t start, MutableBytes out);
     Result<void> sync_resealed(std::span<const PutMark> marks);
     Result<void> commit_resealed(Node& node, const std::vector<Batch::Placed>& placed,
                                  const std::vector<Slice>& replaced);

@@ -45,7 +45,7 @@ Result<bool> Files::reseal(const std::shared_ptr<Node>& node, const std::set<Ext
     std::shared_ptr<const FileMap> map;
     {
         MutexLock lock(node->mutex);
-        if (node->deleting) return false;
+        if (node->is_going()) return false;
         map = node->map;
     }
     std::vector<Slice> replaced;
@@ -67,8 +67,7 @@ Result<bool> Files::reseal(const std::shared_ptr<Node>& node, const std::set<Ext
         std::size_t at = 0;
         for (; i < last; ++i) {
             const MutableBytes part = plain.span().subspan(at, replaced[i].length);
-            RF_CHECK(context_.reader.read(*map->extent(replaced[i].extent), replaced[i].start, part,
-                                          content::Caching::kBypass));
+            RF_CHECK(read_resealed(*map->extent(replaced[i].extent), replaced[i].start, part));
             at += part.size();
         }
         const std::uint64_t offset = replaced[last - 1].end() - length;
@@ -100,6 +99,16 @@ Result<bool> Files::reseal(const std::shared_ptr<Node>& node, const std::set<Ext
     return true;
 }
 
+/// Damage is damage whether the bytes are wrong or the disk does not give them: kCorrupt. Other
+/// files can be moved all the same.
+Result<void> Files::read_resealed(const PlacedExtent& extent, std::uint64_t start,
+                                  MutableBytes out) {
+    auto read = context_.reader.read(extent, start, out, content::Caching::kBypass);
+    if (!read && read.error().code() == Errc::kIo)
+        return Error(Errc::kCorrupt, read.error().message());
+    return read;
+}
+
 /// What is moved may have been promised, so the promise is made for where it goes to, before.
 Result<void> Files::sync_resealed(std::span<const PutMark> marks) {
     for (const PutMark& mark : marks) RF_CHECK(context_.packs.sync(mark));
@@ -115,7 +124,7 @@ Result<void> Files::commit_resealed(Node& node, const std::vector<Batch::Placed>
         std::shared_ptr<const FileMap> map;
         {
             MutexLock lock(node.mutex);
-            if (node.deleting) return Error(Errc::kBusy, "the file is going");
+            if (node.is_going()) return Error(Errc::kBusy, "the file is going");
             map = node.map;
         }
         for (const Slice& slice : replaced) {
@@ -162,7 +171,7 @@ Result<bool> Files::reseal_shared(ExtentId id, std::span<const std::shared_ptr<N
         RF_CHECK(ensure_map(*node));
         MutexLock lock(node->mutex);
         const PlacedExtent* extent = node->map->extent(id);
-        if (node->deleting || extent == nullptr || !extent->shared) continue;
+        if (node->is_going() || extent == nullptr || !extent->shared) continue;
         reseal.extent = *extent;
         SharedReseal::Holder holder{.node = node, .slices = {}};
         for (const Slice& slice : node->map->slices())
@@ -206,8 +215,7 @@ Result<void> Files::seal_pieces(SharedReseal& reseal) {
         Batch::Placed& placed = piece.placed;
         RF_CHECK(context_.space.check_room(placed.slice.length));
         Buffer plain(static_cast<std::size_t>(placed.slice.length));
-        RF_CHECK(
-            context_.reader.read(reseal.extent, start, plain.span(), content::Caching::kBypass));
+        RF_CHECK(read_resealed(reseal.extent, start, plain.span()));
         RF_TRY(const ExtentId id, context_.extent_ids.next());
         content::SealedExtent sealed = content::seal_extent(
             *key.key, {id, reseal.extent.shape.container, key.id, reseal.extent.shape.block_shift},
@@ -249,7 +257,7 @@ Result<void> Files::commit_pieces(const SharedReseal& reseal) {
             std::shared_ptr<const FileMap> map;
             {
                 MutexLock lock(holder.node->mutex);
-                if (holder.node->deleting) return Error(Errc::kBusy, "the file is going");
+                if (holder.node->is_going()) return Error(Errc::kBusy, "the file is going");
                 map = holder.node->map;
             }
             MapEdit edit;

@@ -180,11 +180,13 @@ Result<Packs::Put> Files::place(Node& node, const Buffer& sealed) {
         if (wants_own) {
             RF_TRY(PackId fresh, context_.packs.own_pack(node.container));
             MutexLock lock(node.mutex);
-            if (!node.own_pack) {
+            if (!node.own_pack && node.writers > 0) {
                 node.own_pack = fresh;
             } else {
                 lock.unlock();
-                context_.packs.finish(fresh);  // another batch of this file was faster
+                // Another batch of this file was faster; or it is being sealed again, and its last
+                // writer, who would finish the pack, has gone.
+                context_.packs.finish(fresh);
                 lock.lock();
             }
             own = node.own_pack;

@@ -58,7 +58,7 @@ Result<void> Maintenance::run_once() {
     files_.drain_all();
     RF_CHECK(context_.packs.sync_all());
     RF_CHECK(context_.catalog.sync());
-    RF_CHECK(reap());
+    RF_CHECK(tree_.reap_all());
     for (int round = 0; round < kRoundsPerRun; ++round) {
         RF_TRY(bool progress, reclaim());
         if (!progress) break;
@@ -162,10 +162,4 @@ Result<void> Maintenance::remove_empty_packs() {
     context_.space.remeasure();
     return done();
 }
-
-Result<void> Maintenance::reap() {
-    for (NodeId node : tree_.take_reapable()) RF_CHECK(tree_.reap(node));
-    return done();
-}
-
 }  // namespace reelfs::core

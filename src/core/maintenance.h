@@ -36,7 +36,6 @@ class Maintenance {
     /// One step; false when there is nothing to do now.
     Result<bool> reclaim();
     Result<void> remove_empty_packs();
-    Result<void> reap();
 
     Context& context_;
     Files& files_;

@@ -117,6 +117,10 @@ class Node {
     int handles GUARDED_BY(mutex) = 0;
     int writers GUARDED_BY(mutex) = 0;
     bool deleting GUARDED_BY(mutex) = false;  // its row is going or gone
+    /// Removed, and nobody has it open: its content is being erased or will be, and must not move.
+    bool is_going() const REQUIRES(mutex) {
+        return deleting || (row.attributes.links == 0 && handles == 0);
+    }
     bool growing GUARDED_BY(mutex) = false;
     /// An upload through HTTP that is not published: without a name, or (STREAMING) shown under one
     /// by UploadNames, or given up.

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "core/catalog_walk.h"
+#include "reelfs/base/log.h"
 #include "reelfs/model/check_limits.h"
 
 namespace reelfs::core {
@@ -14,7 +16,8 @@ namespace reelfs::core {
 namespace {
 
 constexpr std::uint64_t kStepBytes = 8 * limits::MiB;
-constexpr int kTries = 8;  // against a file that changes as fast as it is read
+constexpr int kTries = 8;       // against a file that changes as fast as it is read
+constexpr int kIdlePasses = 8;  // that find nothing to move while something is left
 constexpr std::chrono::milliseconds kReadersWait{500};
 
 class Rotation {
@@ -34,15 +37,10 @@ class Rotation {
         newest_ = report_.key = keys.back();
         RF_TRY(const std::uint64_t total, bytes_of_container());
         job_.begin("sealing under the new key", total);
-        while (true) {
-            // What was being sealed when the new key came is committed after this.
-            RF_CHECK(tree_.sync());
-            RF_TRY(const bool found, pass());
-            RF_TRY(const bool found_shared, pass_over_shared());
-            if (!found && !found_shared) break;
-        }
-        if (!damaged_.empty() || !damaged_extents_.empty())
-            return report_;  // what can be read of those needs the old key
+        RF_CHECK(seal_all());
+        if (unlisted_ > 0)
+            report_.problems.push_back(fmt::format("and {} more, which the log names", unlisted_));
+        if (!report_.problems.empty()) return report_;  // what those name needs the old key
         RF_CHECK(context_.catalog.sync());
         job_.begin("waiting for readers", 0);
         const std::uint64_t epoch = context_.holds.advance();
@@ -63,6 +61,52 @@ class Rotation {
             return done();
         }));
         return total;
+    }
+
+    /// Until no row names an old key; or what does is damaged, which is reported.
+    Result<void> seal_all() {
+        std::uint64_t left_before = std::numeric_limits<std::uint64_t>::max();
+        for (int idle = 0; idle < kIdlePasses;) {
+            // What was being sealed when the new key came is committed after this.
+            RF_CHECK(tree_.sync());
+            RF_TRY(const bool found, pass());
+            RF_TRY(const bool found_shared, pass_over_shared());
+            if (found || found_shared) continue;
+            if (!report_.problems.empty()) return done();
+            // When a copy is made behind a walk over files and the original goes before it, the
+            // walk meets neither. Extents do not wander.
+            RF_TRY(const std::uint64_t left, left_under_old_keys());
+            if (left == 0) return done();
+            RF_CHECK(tree_.reap_all());  // removed files have not given back theirs
+            idle = left < left_before ? 0 : idle + 1;
+            left_before = left;
+        }
+        return Error(Errc::kBusy,
+                     fmt::format("{} extents are still under the old key, which stays: others took "
+                                 "them from file to file meanwhile, or are about to give them "
+                                 "back; rotate once more",
+                                 left_before));
+    }
+
+    Result<std::uint64_t> left_under_old_keys() {
+        std::uint64_t left = 0;
+        RF_CHECK(walk_extents(context_.catalog,
+                              [&](const catalog::Reader::PackExtent& row) -> Result<void> {
+                                  const ExtentShape& shape = row.extent.shape;
+                                  if (shape.container == container_ && shape.key != newest_) ++left;
+                                  return job_.check_cancelled();
+                              }));
+        return left;
+    }
+
+    void problem(std::string line) {
+        job_.found();
+        if (report_.problems.size() < limits::findings_max) {
+            report_.problems.push_back(std::move(line));
+        } else {
+            log::error("rotation: {}", line);
+            ++unlisted_;
+        }
     }
 
     /// Over all files; true when one had content of its own under an old key.
@@ -176,9 +220,8 @@ class Rotation {
             if (resealed) return *resealed ? Outcome::kResealed : Outcome::kGone;
             if (resealed.error().code() == Errc::kCorrupt) {
                 damaged_.insert(id);
-                job_.found();
-                report_.problems.push_back(fmt::format("node {} stays under the old key: {}",
-                                                       id.value(), resealed.error().message()));
+                problem(fmt::format("node {} stays under the old key: {}", id.value(),
+                                    resealed.error().message()));
                 return Outcome::kDamaged;
             }
             if (resealed.error().code() != Errc::kBusy) return std::move(resealed).error();
@@ -201,8 +244,7 @@ class Rotation {
             if (resealed) return *resealed ? Outcome::kResealed : Outcome::kGone;
             if (resealed.error().code() == Errc::kCorrupt) {
                 damaged_extents_.insert(extent);
-                job_.found();
-                report_.problems.push_back(fmt::format(
+                problem(fmt::format(
                     "what node {}{} hold of extent {} stays under the old key: {}",
                     ids.begin()->value(),
                     ids.size() > 1 ? fmt::format(" and {} others", ids.size() - 1) : std::string(),
@@ -223,6 +265,7 @@ class Rotation {
     std::set<NodeId> damaged_;
     std::set<ExtentId> damaged_extents_;  // shared ones
     RotateReport report_;
+    std::uint64_t unlisted_ = 0;  // problems beyond the bound of the report
 };
 
 }  // namespace

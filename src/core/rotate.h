@@ -3,8 +3,9 @@
 //
 // The new key is in every copy of the keyring before anything is sealed under it, and seals all
 // that is written from then on. Which extents are still under an old one their rows say, so a
-// rotation that was stopped goes on wherever it was. The old key goes when no row names it,
-// durably, and nobody reads from a map that does.
+// rotation that was stopped goes on wherever it was. The old key goes when no row names it (a walk
+// over all extents says so, not that nothing more was found to be moved), durably, and nobody reads
+// from a map that does.
 #pragma once
 
 #include "core/tree_impl.h"

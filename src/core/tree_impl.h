@@ -148,8 +148,9 @@ class TreeImpl final : public Tree {
     /// Removes nodes without links that nobody uses: after release, at start, and for big deletes.
     /// One step at a time.
     Result<void> reap(NodeId node);
-    /// Nodes waiting for reap(), for the background thread.
-    std::vector<NodeId> take_reapable();
+    /// reap() for all that wait for it; those that cannot go now wait on, and the first error of
+    /// them is returned. For the background thread; another waits for what that is at.
+    Result<void> reap_all() EXCLUDES(reaping_mutex_);
     /// Takes away what is due, at most so many rows of the queue, in one transaction. For the
     /// expiry thread.
     struct Expired {
@@ -317,6 +318,7 @@ class TreeImpl final : public Tree {
     Files& files_;
     std::atomic<ChangeListener*> listener_{nullptr};
     std::atomic<std::uint64_t> open_files_{0};
+    Mutex reaping_mutex_;  // held through a reap_all(), before any other
     Mutex reapable_mutex_;
     std::vector<NodeId> reapable_ GUARDED_BY(reapable_mutex_);
     UploadNames upload_names_;

@@ -585,9 +585,22 @@ Result<void> TreeImpl::reap(NodeId id) {
     return done();
 }
 
-std::vector<NodeId> TreeImpl::take_reapable() {
-    MutexLock lock(reapable_mutex_);
-    return std::exchange(reapable_, {});
+Result<void> TreeImpl::reap_all() {
+    MutexLock reaping(reaping_mutex_);
+    std::vector<NodeId> nodes;
+    {
+        MutexLock lock(reapable_mutex_);
+        nodes = std::exchange(reapable_, {});
+    }
+    std::optional<Error> first;
+    for (const NodeId node : nodes) {
+        auto reaped = reap(node);
+        if (reaped) continue;
+        reap_later(node);
+        if (!first) first = std::move(reaped).error();
+    }
+    if (first) return *std::move(first);
+    return done();
 }
 
 }  // namespace reelfs::core
