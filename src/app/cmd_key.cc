@@ -1,8 +1,10 @@
 // `reelfs key`: what opens the store. A change needs a key that opens it now, also from those who
-// may talk to the daemon. A new key file is on disk before the store relies on it, and is taken
-// away again when the store does not.
+// may talk to the daemon. A new key file is on disk, and a new recovery key before somebody's eyes,
+// before the store relies on it. Only an answer that says that nothing was changed takes the file
+// away again: without an answer the store may open with the new key and no longer with the old.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 #include <optional>
 
@@ -62,6 +64,47 @@ void print_recovery(const std::string& text) {
                text);
 }
 
+bool says_nothing_changed(const Error& error) {
+    return error.code() == Errc::kWrongKey || error.code() == Errc::kNotFound ||
+           error.code() == Errc::kInvalid || error.code() == Errc::kBusy;
+}
+
+/// While it lives, what usually ends a process waits: a recovery key is to be shown before.
+class Uninterrupted {
+  public:
+    Uninterrupted() {
+        sigset_t signals;
+        ::sigemptyset(&signals);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaddset(&signals, signal);
+        ::pthread_sigmask(SIG_BLOCK, &signals, &before_);
+    }
+    Uninterrupted(const Uninterrupted&) = delete;
+    ~Uninterrupted() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_;
+};
+
+/// What becomes of a new key when the store gave no good answer.
+void settle(Fresh& fresh, const Error& error, bool shown) {
+    if (says_nothing_changed(error)) {
+        if (fresh.recovery && shown)
+            fmt::print(stderr, "reelfs: the recovery key shown above opens nothing\n");
+        return;
+    }
+    if (fresh.file) {
+        fmt::print(stderr,
+                   "reelfs: {} stays: the store may open with it now, and no longer with the key "
+                   "that it takes the place of; see which one does before you remove the other\n",
+                   fresh.file->path());
+        if (auto kept = fresh.file->keep_as(fresh.file->path()); !kept)
+            fmt::print(stderr, "reelfs: warning: {}\n", kept.error().message());
+    }
+    if (!fresh.recovery) return;
+    if (!shown) fmt::print(stderr, "Recovery key: {}\n", *fresh.recovery);
+    fmt::print(stderr, "reelfs: the store may open with that recovery key now; keep it\n");
+}
+
 /// Slots can be told without a key, from the file itself.
 Result<Json> list_slots(Machine& machine, const StoreName& store) {
     RF_TRY(const auto bytes,
@@ -87,7 +130,22 @@ Result<void> change(Machine& machine, const StoreName& store, const KeyArguments
     }
     if (arguments.slot) wanted.remove = *arguments.slot;
     if (arguments.what == KeyArguments::What::kChange && !arguments.slot) wanted.remove_own = true;
-    RF_TRY(Json answer, ask(machine, store, std::move(proof), wanted));
+    // Now, not when the answer comes: this process may not live to see it. As JSON it can be shown
+    // with the answer only.
+    std::optional<Uninterrupted> uninterrupted;
+    const bool shown = fresh && fresh->recovery && !arguments.store.json;
+    if (shown) {
+        print_recovery(*fresh->recovery);
+        std::fflush(stdout);
+    } else if (fresh && fresh->recovery) {
+        uninterrupted.emplace();
+    }
+    auto answered = ask(machine, store, std::move(proof), wanted);
+    if (!answered) {
+        if (fresh) settle(*fresh, answered.error(), shown);
+        return std::move(answered).error();
+    }
+    Json answer = std::move(answered).value();
     if (fresh && fresh->file) {
         if (auto kept = fresh->file->keep_as(fresh->file->path()); !kept)
             fmt::print(stderr, "reelfs: warning: {}\n", kept.error().message());
@@ -95,9 +153,9 @@ Result<void> change(Machine& machine, const StoreName& store, const KeyArguments
     if (arguments.store.json) {
         if (fresh && fresh->recovery) answer["recovery_key"] = *fresh->recovery;
         fmt::print("{}\n", dump_json(answer, 2));
+        std::fflush(stdout);
         return done();
     }
-    if (fresh && fresh->recovery) print_recovery(*fresh->recovery);
     print_slots(answer.value("slots", Json::array()));
     return done();
 }

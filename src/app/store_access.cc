@@ -35,8 +35,10 @@ Answer ask_directly(Machine& machine, const StoreName& store, const FindUnlock& 
     StoreService service(store.path, *volume, machine.disk, {}, nullptr);
     Answer answer = service.answer(request, caller);
     auto closed = volume->close();
-    if (answer && !closed) return std::move(closed).error().with("close the store");
-    return answer;
+    if (!answer || closed) return answer;
+    // What was asked for has been done: never an error that says that it was not.
+    const Errc code = closed.error().code() == Errc::kNoSpace ? Errc::kNoSpace : Errc::kIo;
+    return Error(code, closed.error().message()).with("close the store");
 }
 
 Answer ask_somebody(Machine& machine, const StoreName& store, const FindUnlock& finder,

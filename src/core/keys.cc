@@ -8,6 +8,16 @@
 
 namespace reelfs::core {
 
+namespace {
+
+/// Never one of the errors that say that nothing was changed.
+Error not_saved(const Error& error) {
+    return Error(error.code() == Errc::kNoSpace ? Errc::kNoSpace : Errc::kIo, error.message())
+        .with("save the keyring");
+}
+
+}  // namespace
+
 Keys::Keys(Disk& disk, crypto::Keyring keyring, std::vector<std::string> paths)
     : disk_(disk), paths_(std::move(paths)), keyring_(std::move(keyring)) {}
 
@@ -107,9 +117,10 @@ std::vector<crypto::SlotKind> Keys::slots() const {
 }
 
 Result<std::optional<std::size_t>> Keys::change_slots(const KeySlotChange& change) {
+    MutexLock changing(changing_);
     // Whoever may talk to us is not thereby one who has the key. Opening takes as long as the slots
-    // make it take, so it is done before the lock.
-    RF_TRY(const auto bytes, read_file(disk_, paths_.front(), crypto::kKeyringBytesMax));
+    // make it take, so it is done before the lock that others need.
+    RF_TRY(const auto bytes, copy());
     RF_TRY(crypto::Keyring proven, crypto::Keyring::open(bytes, change.proof));
     std::optional<std::size_t> gone = change.remove;
     if (change.remove_own) gone = proven.opened_slot();
@@ -122,17 +133,38 @@ Result<std::optional<std::size_t>> Keys::change_slots(const KeySlotChange& chang
     if (gone &&
         (*gone >= crypto::kKeyringSlots || keyring_.slots()[*gone] == crypto::SlotKind::kEmpty))
         return Error(Errc::kNotFound, fmt::format("key slot {} is not in use", *gone));
-    if (added) RF_CHECK(keyring_.take_slot(proven, *added));
-    if (gone) RF_CHECK(keyring_.remove_slot(*gone));
-    if (auto saved = save(); !saved) {
-        if (added && !gone) {
-            // The disk may have it in some copies; the next change takes it out of those.
-            if (auto undone = keyring_.remove_slot(*added); !undone)
-                log::error("{}", undone.error().message());
+    // The new one is in every copy before the old one leaves any: wherever this ends, one of them
+    // opens every copy.
+    if (added) {
+        RF_CHECK(keyring_.take_slot(proven, *added));
+        if (auto saved = save(); !saved) {
+            take_back(proven, added, {});
+            return not_saved(saved.error());
         }
-        return std::move(saved).error().with("save the keyring");
+    }
+    if (gone) {
+        RF_CHECK(keyring_.remove_slot(*gone));
+        if (auto saved = save(); !saved) {
+            take_back(proven, added, gone);
+            return not_saved(saved.error());
+        }
     }
     return added;
+}
+
+void Keys::take_back(const crypto::Keyring& proven, std::optional<std::size_t> added,
+                     std::optional<std::size_t> gone) {
+    // In this order: one slot must always be left.
+    Result<void> undone = gone ? keyring_.take_slot(proven, *gone) : done();
+    if (undone && added) undone = keyring_.remove_slot(*added);
+    // Copies that have the change already lose it again, now or with the next save.
+    if (undone) undone = save();
+    if (!undone) log::error("take back a change of key slots: {}", undone.error().message());
+}
+
+Result<std::vector<std::byte>> Keys::copy() {
+    MutexLock lock(mutex_);
+    return keyring_.encode();
 }
 
 Result<void> Keys::save() {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,9 +45,14 @@ class Keys final : public content::KeySource {
     Result<void> keep_only(const std::vector<ContainerId>& known) EXCLUDES(mutex_);
 
     std::vector<crypto::SlotKind> slots() const EXCLUDES(mutex_);
-    /// Adds, then removes, then makes every copy durable. kWrongKey when the proof does not open
-    /// the keyring. Returns the slot added.
-    Result<std::optional<std::size_t>> change_slots(const KeySlotChange& change) EXCLUDES(mutex_);
+    /// Adds and makes every copy durable, then removes and does so again. Returns the slot added.
+    /// kWrongKey (the proof does not open the keyring), kNotFound, kInvalid, kBusy: nothing has
+    /// been changed. After any other error the copies may differ, and both what was to come and
+    /// what was to go may open the store.
+    Result<std::optional<std::size_t>> change_slots(const KeySlotChange& change)
+        EXCLUDES(changing_, mutex_);
+    /// The keyring as it is now, for a backup: a copy on disk may be an older one.
+    Result<std::vector<std::byte>> copy() EXCLUDES(mutex_);
 
     StoreId store_id() const EXCLUDES(mutex_);
     crypto::SecretKey page_key() const EXCLUDES(mutex_);
@@ -55,9 +61,12 @@ class Keys final : public content::KeySource {
 
   private:
     Result<void> save() REQUIRES(mutex_);
+    void take_back(const crypto::Keyring& proven, std::optional<std::size_t> added,
+                   std::optional<std::size_t> gone) REQUIRES(mutex_);
 
     Disk& disk_;
     const std::vector<std::string> paths_;
+    Mutex changing_;  // of slots, one after the other: what a proof has opened is still there
     mutable Mutex mutex_;
     crypto::Keyring keyring_ GUARDED_BY(mutex_);
     std::map<std::pair<ContainerId, KeyId>, std::shared_ptr<const crypto::SecretKey>> opened_

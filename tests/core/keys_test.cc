@@ -27,8 +27,8 @@ class KeysTest : public ::testing::Test {
                 .remove = {},
                 .remove_own = false};
     }
-    const crypto::Unlock phrase_ = crypto::Passphrase{"correct horse"};
     SeededRandom random_;
+    const crypto::Unlock phrase_ = crypto::Passphrase{"correct horse"};
 };
 
 TEST_F(KeysTest, AnAddedKeyOpensAndARemovedOneDoesNot) {
@@ -107,6 +107,118 @@ TEST_F(KeysTest, ASaveThatFailsAnywhereLeavesAKeyringThatOpens) {
         must(rig.volume().change_key_slots(add));
         EXPECT_TRUE(opens(rig, phrase_)) << n;
     }
+}
+
+/// A store in two zones, and its keyring in each.
+class TwoZonesTest : public KeysTest {
+  protected:
+    TwoZonesTest() {
+        disk_.prepare("/data");
+        disk_.prepare("/zone");
+        CreateOptions create;
+        create.directory = "/data/store";
+        create.zones = {"/zone"};
+        create.unlock = test::test_key();
+        must(create_store(environment(), create));
+        open();
+    }
+    Environment environment() { return {disk_, random_, clock_}; }
+    void open() {
+        volume_ = must(open_store(
+            environment(),
+            {.directory = "/data/store", .unlock = test::test_key(), .background_barrier_ms = 0}));
+    }
+    bool opens_in(const std::string& zone, const crypto::Unlock& unlock) {
+        const auto bytes = must(read_file(disk_, zone + "/keyring", crypto::kKeyringBytesMax));
+        return crypto::Keyring::open(bytes, unlock).ok();
+    }
+    bool opens_everywhere(const crypto::Unlock& unlock) {
+        return opens_in("/data/store", unlock) && opens_in("/zone", unlock);
+    }
+    bool opens_nowhere(const crypto::Unlock& unlock) {
+        return !opens_in("/data/store", unlock) && !opens_in("/zone", unlock);
+    }
+    /// The n-th call that changes something fails, or all from there on; true when there were so
+    /// many.
+    bool fails_at(std::uint64_t n, bool all, const KeySlotChange& change) {
+        std::atomic<std::uint64_t> seen{0};
+        disk_.set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
+            const bool changes = call.kind == DiskCall::kWrite || call.kind == DiskCall::kSync ||
+                                 call.kind == DiskCall::kRename ||
+                                 call.kind == DiskCall::kSyncDirectory;
+            if (!changes || ++seen < n || (seen > n && !all)) return std::nullopt;
+            return test::DiskFault{.code = Errc::kNotFound, .written_bytes = 10};
+        });
+        const auto changed = volume_->change_key_slots(change);
+        disk_.set_hook({});
+        EXPECT_EQ(changed.ok(), seen < n) << n;
+        // None of those that tell that nothing was changed.
+        if (!changed) {
+            EXPECT_EQ(changed.error().code(), Errc::kIo) << n;
+        }
+        return !changed.ok();
+    }
+    test::SimDisk disk_;
+    test::ManualClock clock_;
+    std::unique_ptr<Volume> volume_;
+};
+
+TEST_F(TwoZonesTest, AChangeThatFailsAnywhereLeavesOneKeyThatOpensEveryCopy) {
+    crypto::Unlock before = test::test_key();
+    int number = 100;
+    for (const bool all : {false, true}) {
+        std::uint64_t n = 1;
+        for (bool failed = true; failed; ++n) {
+            auto swap = change();
+            swap.proof = before;
+            swap.add = crypto::KeyFile{std::vector<std::byte>(32, std::byte(number++))};
+            swap.remove_own = true;
+            failed = fails_at(n, all, swap);
+            EXPECT_TRUE(opens_everywhere(before) || opens_everywhere(*swap.add)) << n;
+            if (failed && !all) {
+                EXPECT_TRUE(opens_everywhere(before)) << n;
+                EXPECT_TRUE(opens_nowhere(*swap.add)) << n;
+            }
+            if (failed) must(volume_->change_key_slots(swap));
+            EXPECT_TRUE(opens_everywhere(*swap.add)) << n;
+            EXPECT_TRUE(opens_nowhere(before)) << n;
+            before = *swap.add;
+        }
+        EXPECT_GT(n, 16u) << "four calls for each copy, twice";
+    }
+}
+
+TEST_F(TwoZonesTest, ARemovalThatFailsAnywhereIsDoneByTheNext) {
+    for (const bool all : {false, true}) {
+        std::uint64_t n = 1;
+        for (bool failed = true; failed; ++n) {
+            auto add = change();
+            add.add = crypto::KeyFile{std::vector<std::byte>(32, std::byte{9})};
+            auto remove = change();
+            remove.remove = *must(volume_->change_key_slots(add));
+            failed = fails_at(n, all, remove);
+            if (failed) must(volume_->change_key_slots(remove));
+            EXPECT_TRUE(opens_nowhere(*add.add)) << n;
+            EXPECT_TRUE(opens_everywhere(test::test_key())) << n;
+        }
+        EXPECT_GT(n, 8u);
+    }
+}
+
+TEST_F(TwoZonesTest, ADiskPutBackFromABackupDoesNotSayWhatOpensTheStore) {
+    const auto old = must(read_file(disk_, "/data/store/keyring", crypto::kKeyringBytesMax));
+    auto add = change();
+    add.add = phrase_;
+    must(volume_->change_key_slots(add));
+    must(volume_->close());
+    volume_.reset();
+    must(replace_file(disk_, "/data/store/keyring", old));
+    open();
+    auto remove = change();
+    remove.proof = phrase_;
+    remove.remove = 1;
+    must(volume_->change_key_slots(remove));
+    EXPECT_TRUE(opens_everywhere(phrase_));
 }
 
 }  // namespace
