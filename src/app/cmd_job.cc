@@ -17,9 +17,9 @@ namespace reelfs::app {
 
 namespace {
 
-void print_lines(const Json& result, const char* member) {
+void print_lines(const Json& result, const char* member, const char* heading = "DAMAGE") {
     for (const Json& line : result.value(member, Json::array()))
-        if (line.is_string()) fmt::print("DAMAGE: {}\n", line.get<std::string>());
+        if (line.is_string()) fmt::print("{}: {}\n", heading, line.get<std::string>());
 }
 
 void print_scrub(const Json& result) {
@@ -37,6 +37,7 @@ void print_scrub(const Json& result) {
 
 void print_backup(const Json& result) {
     print_lines(result, "problems");
+    print_lines(result, "notes", "note");
     fmt::print("backup {} is complete and verified: {} packs, {}; copied now: {} packs, {}\n",
                number_member(result, "generation", 0), number_member(result, "packs", 0),
                format_size(number_member(result, "bytes", 0)),

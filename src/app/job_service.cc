@@ -18,9 +18,13 @@ Json to_json(const core::ScrubReport& report) {
 }
 
 Json to_json(const core::BackupReport& report) {
-    return {{"generation", report.generation},     {"packs", report.packs},
-            {"packs_copied", report.packs_copied}, {"bytes", report.bytes},
-            {"bytes_copied", report.bytes_copied}, {"problems", report.problems}};
+    return {{"generation", report.generation},
+            {"packs", report.packs},
+            {"packs_copied", report.packs_copied},
+            {"bytes", report.bytes},
+            {"bytes_copied", report.bytes_copied},
+            {"problems", report.problems},
+            {"notes", report.notes}};
 }
 
 Json to_json(const core::RotateReport& report) {

@@ -9,10 +9,15 @@
 #include "core/backup_manifest.h"
 #include "core/copying.h"
 #include "reelfs/base/log.h"
+#include "reelfs/model/check_limits.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::core {
 
 namespace {
+
+/// What is read one by one where a whole piece cannot be.
+constexpr std::size_t kReadUnit = limits::pack_alignment;
 
 bool is_ours(const std::string& name) {
     return name == kManifestName || name == std::string(kManifestName) + ".new" ||
@@ -33,9 +38,8 @@ Result<CopiedFile> copy_file(Disk& disk, const std::string& source, const std::s
 
 class Backup {
   public:
-    Backup(Context& context, Disk& disk, const std::string& store, const std::string& directory,
-           Job& job)
-        : context_(context), disk_(disk), store_(store), directory_(directory), job_(job) {}
+    Backup(Context& context, Disk& disk, const std::string& directory, Job& job)
+        : context_(context), disk_(disk), directory_(directory), job_(job) {}
 
     Result<BackupReport> run() {
         RF_CHECK(prepare());
@@ -48,7 +52,14 @@ class Backup {
         RF_CHECK(verify());
         RF_CHECK(disk_.sync_directory(directory_));
         RF_CHECK(replace_file(disk_, path_of(kManifestName), bytes_of(encode(now_))));
-        RF_CHECK(remove_leftovers());
+        // It is complete, whatever becomes of what it does not need.
+        if (auto removed = remove_leftovers(); !removed)
+            report_.notes.push_back(
+                fmt::format("what only earlier backups needed is still there, and the next one "
+                            "takes it away: {}",
+                            removed.error().message()));
+        if (unlisted_ > 0)
+            report_.problems.push_back(fmt::format("and {} more, which the log names", unlisted_));
         report_.generation = now_.generation;
         return std::move(report_);
     }
@@ -56,6 +67,10 @@ class Backup {
   private:
     std::string path_of(std::string_view name) const {
         return fmt::format("{}/{}", directory_, name);
+    }
+    std::string parent() const {
+        const std::size_t slash = directory_.rfind('/');
+        return slash == 0 ? "/" : directory_.substr(0, slash);
     }
     std::string catalog_of(std::uint64_t generation) const {
         return path_of(fmt::format("catalog.{}", generation));
@@ -65,7 +80,9 @@ class Backup {
     }
 
     Result<void> prepare() {
+        RF_TRY(const bool there, disk_.exists(directory_));
         RF_CHECK(disk_.make_directory(directory_));
+        if (!there) RF_CHECK(disk_.sync_directory(parent()));
         now_.store = context_.keys.store_id();
         now_.taken = context_.clock.now();
         RF_TRY(const auto names, disk_.list(directory_));
@@ -98,7 +115,7 @@ class Backup {
             RF_TRY(packs_, r.packs());
             // Here no container can come or go, so the keyring has the key of each that the copy
             // knows: a key is durable before its container is committed, and goes after.
-            RF_TRY(keyring, read_file(disk_, store_ + "/keyring", crypto::kKeyringBytesMax));
+            RF_TRY(keyring, context_.keys.copy());
             return done();
         };
         RF_CHECK(context_.catalog.snapshot(
@@ -151,21 +168,59 @@ class Backup {
         job_.begin("copying content", total);
         for (const auto& row : packs_) {
             const auto there = length.find(row.pack);
-            if (there == length.end()) {
-                problem(fmt::format("pack {} is missing, and with it {} bytes of content",
-                                    row.pack.hex(), row.live_bytes));
+            if (there != length.end()) {
+                RF_CHECK(look_at_end(row, there->second));
+                RF_CHECK(copy_pack(row.pack, there->second));
                 continue;
             }
-            RF_CHECK(copy_pack(row.pack, there->second));
+            // The backup before may have the only copy that there is.
+            const std::uint64_t have = copied_of(row.pack);
+            problem(fmt::format("pack {} is missing, and with it {} bytes of content{}",
+                                row.pack.hex(), row.live_bytes,
+                                have == 0 ? std::string()
+                                          : fmt::format("; of its bytes the backup has the first "
+                                                        "{}, and keeps them",
+                                                        have)));
+            if (have != 0) RF_CHECK(copy_pack(row.pack, 0));
         }
         return done();
+    }
+
+    /// A pack that has been cut short is told.
+    Result<void> look_at_end(const catalog::PackRow& row, std::uint64_t bytes) {
+        if (bytes >= row.durable_end) return done();
+        std::uint64_t named = 0;
+        for (std::uint64_t from = 0;;) {
+            std::size_t count = 0;
+            RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
+                RF_TRY(const auto extents,
+                       r.extents_in_pack(row.pack, from, limits::catalog_step_rows_max));
+                count = extents.size();
+                for (const auto& one : extents) {
+                    const Location& location = one.extent.location;
+                    from = location.offset + 1;
+                    named = std::max(named, location.offset + location.length);
+                }
+                return done();
+            }));
+            if (count < static_cast<std::size_t>(limits::catalog_step_rows_max)) break;
+        }
+        if (bytes < std::min(named, row.durable_end))
+            problem(fmt::format("pack {} ends at {}, and has content up to {}", row.pack.hex(),
+                                bytes, named));
+        return done();
+    }
+
+    /// What the backup before has of a pack.
+    std::uint64_t copied_of(const PackId& pack) const {
+        const auto copied = before_.packs.find(pack);
+        return copied == before_.packs.end() ? 0 : length_of(copied->second);
     }
 
     std::uint64_t missing_of(const PackId& pack,
                              const std::map<PackId, std::uint64_t>& length) const {
         const auto there = length.find(pack);
-        const auto copied = before_.packs.find(pack);
-        const std::uint64_t have = copied == before_.packs.end() ? 0 : length_of(copied->second);
+        const std::uint64_t have = copied_of(pack);
         return there == length.end() ? 0 : there->second - std::min(have, there->second);
     }
 
@@ -176,6 +231,13 @@ class Backup {
         if (auto copied = before_.packs.find(pack); copied != before_.packs.end())
             parts = copied->second;
         const std::uint64_t have = length_of(parts);
+        if (const auto unread = before_.unread.find(pack); unread != before_.unread.end()) {
+            now_.unread[pack] = unread->second;
+            problem(
+                fmt::format("{} bytes of pack {} could not be read when it was backed up, and "
+                            "are not in the backup; one into a new directory tries again",
+                            unread->second, pack.hex()));
+        }
         ++report_.packs;
         report_.bytes += std::max(have, bytes);
         const std::string path = path_of(pack_name(pack));
@@ -194,14 +256,21 @@ class Backup {
         RF_CHECK(make_directories(disk_, directory_,
                                   pack_name(pack).substr(0, pack_name(pack).rfind('/'))));
         RF_TRY(auto file, disk_.open(path, OpenMode::kCreate));
+        Unread unread;
         const auto read = [&](std::uint64_t at, MutableBytes out) -> Result<std::size_t> {
-            RF_CHECK(context_.store.read({pack, 0, bytes}, at, out));
-            return out.size();
+            return read_piece({pack, 0, bytes}, at, out, unread);
         };
         CopiedPart part{.from = have, .bytes = bytes - have, .sum = 0};
         if (part.bytes != 0) {
             RF_TRY(part.sum, copy_range(read, *file, have, part.bytes, job_));
             RF_CHECK(file->sync());
+            if (unread.bytes != 0) {
+                now_.unread[pack] += unread.bytes;
+                problem(
+                    fmt::format("{} bytes of pack {} cannot be read, and are not in the "
+                                "backup: {}",
+                                unread.bytes, pack.hex(), unread.why));
+            }
             parts.push_back(part);
             fresh_.emplace_back(path, part);
             report_.bytes_copied += part.bytes;
@@ -210,6 +279,29 @@ class Backup {
         RF_CHECK(disk_.sync_directory(path.substr(0, path.rfind('/'))));
         now_.packs[pack] = std::move(parts);
         return done();
+    }
+
+    struct Unread {
+        std::uint64_t bytes = 0;
+        std::string why;
+    };
+    /// What the disk does not give is zeros in the copy, and counted: the rest is worth having.
+    Result<std::size_t> read_piece(const Location& pack, std::uint64_t at, MutableBytes out,
+                                   Unread& unread) {
+        auto whole = context_.store.read(pack, at, out);
+        if (whole) return out.size();
+        if (whole.error().code() != Errc::kIo) return std::move(whole).error();
+        for (std::size_t i = 0; i < out.size(); i += kReadUnit) {
+            RF_CHECK(job_.check_cancelled());
+            const MutableBytes unit = out.subspan(i, std::min(kReadUnit, out.size() - i));
+            auto read = context_.store.read(pack, at + i, unit);
+            if (read) continue;
+            if (read.error().code() != Errc::kIo) return std::move(read).error();
+            std::fill(unit.begin(), unit.end(), std::byte{});
+            unread.bytes += unit.size();
+            unread.why = read.error().message();
+        }
+        return out.size();
     }
 
     /// From the device, not from memory.
@@ -257,27 +349,30 @@ class Backup {
     }
 
     void problem(std::string line) {
-        log::error("backup: {}", line);
         job_.found();
-        report_.problems.push_back(std::move(line));
+        if (report_.problems.size() < limits::findings_max) {
+            report_.problems.push_back(std::move(line));
+        } else {
+            log::error("backup: {}", line);
+            ++unlisted_;
+        }
     }
 
     Context& context_;
     Disk& disk_;
-    const std::string store_;
     const std::string directory_;
     Job& job_;
     BackupManifest before_, now_;
     std::vector<catalog::PackRow> packs_;
     std::vector<std::pair<std::string, CopiedPart>> fresh_;
     BackupReport report_;
+    std::uint64_t unlisted_ = 0;  // problems beyond the bound of the report
 };
 
 }  // namespace
 
-Result<BackupReport> back_up(Context& context, Disk& disk, const std::string& store,
-                             const std::string& directory, Job& job) {
-    return Backup(context, disk, store, directory, job).run();
+Result<BackupReport> back_up(Context& context, Disk& disk, const std::string& directory, Job& job) {
+    return Backup(context, disk, directory, job).run();
 }
 
 }  // namespace reelfs::core

@@ -6,7 +6,6 @@
 
 namespace reelfs::core {
 
-Result<BackupReport> back_up(Context& context, Disk& disk, const std::string& store,
-                             const std::string& directory, Job& job);
+Result<BackupReport> back_up(Context& context, Disk& disk, const std::string& directory, Job& job);
 
 }  // namespace reelfs::core

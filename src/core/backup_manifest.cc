@@ -84,6 +84,10 @@ bool read_line(std::string_view text, BackupManifest& manifest) {
         good = read_file_line(line, manifest.log);
     } else if (name == "pack") {
         good = read_pack_line(line, manifest);
+    } else if (name == "unread") {
+        const auto id = line.id();
+        const auto bytes = line.number();
+        if (id && bytes) manifest.unread[PackId{*id}] = *bytes, good = true;
     }
     return good && line.ended();
 }
@@ -110,6 +114,8 @@ std::string encode(const BackupManifest& manifest) {
             text +=
                 fmt::format("pack {} {} {} {:016x}\n", pack.hex(), part.from, part.bytes, part.sum);
     }
+    for (const auto& [pack, bytes] : manifest.unread)
+        text += fmt::format("unread {} {}\n", pack.hex(), bytes);
     return text + fmt::format("end {:016x}\n", XXH3_64bits(text.data(), text.size()));
 }
 

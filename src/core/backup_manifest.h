@@ -10,6 +10,7 @@
 //     log 8216 03fe...
 //     pack 3f09...c2 0 1048576 55aa...     name; first byte, bytes and XXH3-64 of a part;
 //     pack 3f09...c2 1048576 4096 91d3...  parts of one pack follow each other
+//     unread 3f09...c2 4096                so many bytes of it the store's disk did not give: zeros
 //     end 6b1f...                          XXH3-64 of all lines before
 #pragma once
 
@@ -44,6 +45,7 @@ struct BackupManifest {
     Timestamp taken;
     CopiedFile keyring, database, log;
     std::map<PackId, std::vector<CopiedPart>> packs;
+    std::map<PackId, std::uint64_t> unread;
     bool operator==(const BackupManifest&) const = default;
 };
 

@@ -183,7 +183,7 @@ class VolumeImpl final : public Volume {
     }
     Result<BackupReport> back_up(const std::string& directory, Job& job) override {
         RF_CHECK(tree_.sync());
-        return core::back_up(context_, disk_, directory_, directory, job);
+        return core::back_up(context_, disk_, directory, job);
     }
     Result<RotateReport> rotate_key(const std::string& container, Job& job) override {
         return core::rotate_key(context_, tree_, files_, container, job);

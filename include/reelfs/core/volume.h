@@ -54,6 +54,7 @@ struct BackupReport {
     std::uint64_t bytes = 0;
     std::uint64_t bytes_copied = 0;
     std::vector<std::string> problems;  // what the store itself had lost already
+    std::vector<std::string> notes;     // what takes nothing from the backup
 };
 
 struct RotateReport {
@@ -65,7 +66,7 @@ struct RotateReport {
     std::vector<std::string> problems;  // what could not be read, and keeps the old key alive
 };
 
-/// A change of what opens the store; all of it or nothing.
+/// A change of what opens the store: the new key does everywhere before the old one ceases to.
 struct KeySlotChange {
     crypto::Unlock proof;  // opens the store now
     std::optional<crypto::Unlock> add;
@@ -109,7 +110,8 @@ class Volume {
     /// thread, while others work. One that was stopped is gone on with. kNotFound.
     virtual Result<RotateReport> rotate_key(const std::string& container, Job& job) = 0;
     virtual std::vector<crypto::SlotKind> key_slots() const = 0;
-    /// Returns the slot added, if one was. kWrongKey when the proof is none.
+    /// Returns the slot added, if one was. kWrongKey (the proof is none), kNotFound, kInvalid,
+    /// kBusy: nothing has been changed. After any other error both keys may open the store.
     virtual Result<std::optional<std::size_t>> change_key_slots(const KeySlotChange& change) = 0;
     /// Verifies all content, in the caller's thread, while others work; one at a time.
     virtual Result<ScrubReport> scrub(const ScrubOptions& options, Job& job) = 0;
