@@ -38,6 +38,7 @@ constexpr int kLockWaitMs = 15'000;      // a daemon that drains gets this long
 constexpr int kHttpGraceMs = 2'000;      // for responses in flight
 constexpr int kHttpStopMs = 15'000;      // before the process gives up on its HTTP threads
 constexpr int kMountReleaseMs = 15'000;  // the same for the mount's
+constexpr int kJobStopMs = 60'000;       // the same for a job, which may be syncing a large file
 constexpr std::size_t kHoldersNamed = 5;
 
 std::string text_of_endpoint(const http::Endpoint& endpoint) {
@@ -343,6 +344,10 @@ Result<void> Daemon::take_down() {
         http_.reset();
         authenticator_.reset();
     }
+    if (service_) {  // before the mount: a job may have files of it open
+        watch.waiting_for("the job in hand", kJobStopMs);
+        service_->stop_jobs();
+    }
     release_mount(watch);
     if (control_) {
         watch.waiting_for("the control socket", 0);
@@ -351,10 +356,6 @@ Result<void> Daemon::take_down() {
             keeper_.remove_control_socket();
         else
             ::unlink(record_.socket.c_str());
-    }
-    if (service_) {
-        watch.waiting_for("the job in hand", 0);
-        service_->stop_jobs();
     }
     Result<void> closed;
     if (volume_) {

@@ -6,6 +6,7 @@
 #include "app/document_service.h"
 #include "app/job_service.h"
 #include "app/key_service.h"
+#include "app/paths.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/names.h"
 
@@ -114,6 +115,13 @@ std::optional<Answer> StoreService::answer_job(const Request& request) {
     }
     const auto* wanted = std::get_if<request::JobStart>(&request);
     if (wanted == nullptr) return std::nullopt;
+    const std::string& mountpoint = served_.record.mountpoint;
+    if (!mountpoint.empty() && !wanted->directory.empty() &&
+        is_inside(wanted->directory, mountpoint))
+        return Answer(
+            Error(Errc::kInvalid, fmt::format("{} lies in the mount of this store; choose a place "
+                                              "outside of it",
+                                              wanted->directory)));
     auto number = jobs_.start(
         name_of(*wanted), wanted->rate,
         [this, wanted = *wanted](core::Job& job) { return do_job(volume_, wanted, job); });

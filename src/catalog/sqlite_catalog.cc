@@ -86,6 +86,7 @@ Result<void> SqliteCatalog::transact(const std::function<Result<void>(Session&)>
     RF_CHECK(body(*session_));
     RF_CHECK(transaction.commit(session_->commit_statement()));
     ending.committed = true;
+    restart_due_ = false;
     transactions_.fetch_add(1, std::memory_order_relaxed);
     vfs_->log()->settle();
     const std::uint32_t frames = vfs_->log()->commit_frame();
@@ -131,6 +132,7 @@ Result<void> SqliteCatalog::snapshot(const std::function<Result<void>(Reader&)>&
     Files files;
     {
         MutexLock lock(connection_);
+        if (restart_due_) RF_CHECK(restart_log());  // not under whoever copies it
         RF_CHECK(at_point(*session_));
         files.database = vfs_->database_path();
         files.log = vfs_->log_path();
@@ -153,15 +155,20 @@ Result<void> SqliteCatalog::move_log(Database::Log log) {
     const std::int64_t begin = clock_.monotonic_ns();
     RF_CHECK(database_->checkpoint(log));
     if (log == Database::Log::kKeep) {
-        RF_CHECK(transact([](Session& session) -> Result<void> {
-            RF_TRY(const std::int64_t count, session.counters().value("checkpoints"));
-            return session.counters().set("checkpoints", count + 1);
-        }));
+        restart_due_ = true;
+        RF_CHECK(restart_log());
     }
     checkpoints_.fetch_add(1, std::memory_order_relaxed);
     checkpoint_ns_last_.store(static_cast<std::uint64_t>(clock_.monotonic_ns() - begin),
                               std::memory_order_relaxed);
     return done();
+}
+
+Result<void> SqliteCatalog::restart_log() {
+    return transact([](Session& session) -> Result<void> {
+        RF_TRY(const std::int64_t count, session.counters().value("checkpoints"));
+        return session.counters().set("checkpoints", count + 1);
+    });
 }
 
 Result<void> SqliteCatalog::close() {

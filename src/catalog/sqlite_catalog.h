@@ -65,6 +65,7 @@ class SqliteCatalog final : public Catalog {
   private:
     Result<void> transact(const std::function<Result<void>(Session&)>& body) REQUIRES(connection_);
     Result<void> move_log(Database::Log log) REQUIRES(connection_);
+    Result<void> restart_log() REQUIRES(connection_);
 
     Disk* disk_ = nullptr;  // set by connect()
     // Lock themselves.
@@ -77,6 +78,8 @@ class SqliteCatalog final : public Catalog {
     UsageBoard known_usage_;
     std::atomic<std::uint64_t> transactions_{0}, reads_{0}, checkpoints_{0};
     std::atomic<std::uint64_t> checkpoint_ns_last_{0}, log_bytes_{0};
+    /// The next transaction writes the log from its beginning again.
+    bool restart_due_ GUARDED_BY(connection_) = false;
     std::atomic<int> snapshots_{0};  // changed under connection_: the database stays as it is
 
     Mutex connection_;

@@ -81,6 +81,14 @@ def test_a_store_that_is_not_in_use_is_backed_up_too(make_store, scratch):
         other.close()
 
 
+def test_a_backup_does_not_go_into_the_mount_of_its_store(store):
+    fill(store)
+    done = store.cli("backup", store.dir, f"{store.path}/films/backup", check=False)
+    assert done.returncode == 2 and "mount" in said(done), said(done)
+    assert not os.path.exists(f"{store.path}/films/backup")
+    store.umount()
+
+
 def test_the_recovery_key_opens_a_backup(store, scratch):
     fill(store)
     recovery = re.search(r"(?:[0-9A-Z]{4}-){13}[0-9A-Z]{4}", store.init_said)[0]

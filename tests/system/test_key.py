@@ -4,9 +4,12 @@ import glob
 import json
 import os
 import re
+import select
+import signal
 import stat
+import subprocess
 
-from harness import pattern, read_file, run, said, write_file
+from harness import BIN, pattern, read_file, run, said, wait_until, write_file
 
 
 def slots(store):
@@ -86,6 +89,45 @@ def test_a_change_needs_a_key_that_opens_the_store_now(store, scratch):
     last = store.cli("key", "remove", store.dir, "0", "--key-file", store.key, check=False)
     assert last.returncode == 2 and "last" in said(last)
     store.umount()
+
+
+def ask_stopped_daemon(store, *arguments):
+    """The command, connected to a daemon that does not hear it."""
+    path = f"{store.id}.sock"
+
+    def connections():
+        return sum(line.rstrip().endswith(path) for line in open("/proc/net/unix", encoding="ascii"))
+
+    before = connections()
+    os.kill(store.pid, signal.SIGSTOP)
+    asking = subprocess.Popen([BIN, "key", *arguments, "--key-file", store.key], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+    wait_until(lambda: connections() > before, 60, "the command has connected")
+    return asking
+
+
+def test_a_recovery_key_is_shown_before_the_store_relies_on_it(store, scratch):
+    daemon = store.pid
+    asking = ask_stopped_daemon(store, "change", store.dir, "--new-recovery-key")
+    try:
+        assert select.select([asking.stdout], [], [], 60)[0], "nothing is shown until the answer comes"
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+        shown = asking.communicate()[0].decode()
+    assert asking.returncode == 0, shown
+    recovery = re.search(r"(?:[0-9A-Z]{4}-){13}[0-9A-Z]{4}", shown)[0]
+    store.umount()
+    assert not opens(store, "--key-file", store.key)
+    assert opens(store, "--recovery-key-file", secret_file(scratch, "recovery", recovery.encode()))
+
+
+def test_a_key_file_stays_when_the_answer_gets_lost(store, scratch):
+    fresh = f"{scratch}/fresh.key"
+    asking = ask_stopped_daemon(store, "change", store.dir, "--new-key-file", fresh)
+    store.kill()
+    told = asking.communicate()[0].decode()
+    assert asking.returncode != 0 and "stays" in told, told
+    assert len(read_file(fresh)) == 32
 
 
 def test_a_container_gets_a_new_key_while_it_is_in_use(store):
