@@ -99,7 +99,7 @@ class Load:
 
 def test_promises_hold_over_kill_minus_nine(make_store, scratch):
     rng, _ = seeded("kill -9")
-    cycles = scaled(40, 200, "kill cycles")
+    cycles = scaled(40, 1_000, "kill cycles")
     store = Plain(scratch) if STAND_IN else prepare(make_store().mount())
     total = dict.fromkeys(crash_workers.PROMISES, 0)
     standing = []   # loads of earlier cycles, whose promises hold on
