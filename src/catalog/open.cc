@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "catalog/log_file.h"
+#include "catalog/log_layout.h"
 #include "catalog/sqlite_catalog.h"
 #include "reelfs/base/log.h"
 
@@ -16,7 +17,7 @@ namespace reelfs::catalog {
 
 namespace {
 
-constexpr std::size_t kCopyBytes = 1u << 20;
+constexpr std::size_t kCopyBytes = 64u << 10;
 
 Result<void> remove_if_there(Disk& disk, const std::string& path) {
     Result<void> removed = disk.remove(path);
@@ -37,7 +38,8 @@ Result<std::uint64_t> fingerprint(const File& file, std::uint64_t size) {
 }
 
 /// Copies the log beside itself, durably, and says where. The name comes from the (sealed) bytes,
-/// so that a service that is started again and again does not fill the disk with copies.
+/// so that a service that is started again and again does not fill the disk with copies. Zeros, as
+/// most of the log is when it has just grown, are holes in the copy.
 Result<std::string> copy_aside(Disk& disk, const std::string& directory, const std::string& path) {
     RF_TRY(std::unique_ptr<File> source, disk.open(path, OpenMode::kRead));
     RF_TRY(const std::uint64_t size, source->size());
@@ -50,10 +52,12 @@ Result<std::string> copy_aside(Disk& disk, const std::string& directory, const s
         if (known == hash) return target;
     }
     RF_CHECK(copy->truncate(0));
+    RF_CHECK(copy->truncate(size));
     Buffer buffer(kCopyBytes);
     for (std::uint64_t at = 0; at < size; at += kCopyBytes) {
         RF_TRY(std::size_t n, source->read_at(at, buffer.span()));
-        RF_CHECK(copy->write_at(at, Bytes(buffer.span()).first(n)));
+        const Bytes found = Bytes(buffer.span()).first(n);
+        if (!all_zero(found)) RF_CHECK(copy->write_at(at, found));
     }
     RF_CHECK(copy->sync());
     RF_CHECK(disk.sync_directory(directory));

@@ -1,4 +1,6 @@
 // What is on the disk: nothing readable, and nothing that can be changed unnoticed.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -22,11 +24,15 @@ std::set<std::string> names_in(Disk& disk, const std::string& directory) {
     return {names.begin(), names.end()};
 }
 
+/// The name of a log that was put aside, or "".
+std::string copy_in(Disk& disk) {
+    for (const std::string& name : names_in(disk, kDirectory))
+        if (name.starts_with("catalog.db-wal.damaged-")) return name;
+    return "";
+}
+
 bool has_copy(Disk& disk) {
-    auto names = names_in(disk, kDirectory);
-    return std::any_of(names.begin(), names.end(), [](const std::string& name) {
-        return name.starts_with("catalog.db-wal.damaged-");
-    });
+    return !copy_in(disk).empty();
 }
 
 void flip(test::SimDisk& disk, const std::string& path, std::uint64_t offset) {
@@ -124,6 +130,19 @@ TEST_F(DamageTest, AFlippedByteOfTheDatabaseIsFoundWhereItMatters) {
     }
     EXPECT_GT(refused_, 0);
     EXPECT_EQ(reported_, 0);
+}
+
+TEST_F(DamageTest, ADamagedLogIsCopiedWholeAndItsUnusedRoomTakesNone) {
+    flip(*stopped_, kLog, kPageBytes);
+    const auto found = content(*stopped_, kLog);
+    const std::uint64_t free = stopped_->space(kDirectory)->free_bytes;
+    ASSERT_FALSE(open_on(*stopped_, random_).ok());
+    EXPECT_EQ(content(*stopped_, fmt::format("{}/{}", kDirectory, copy_in(*stopped_))), found);
+    const auto last = std::find_if(found.rbegin(), found.rend(),
+                                   [](std::byte byte) { return byte != std::byte{}; });
+    const auto used = static_cast<std::uint64_t>(found.rend() - last);
+    ASSERT_LT(2 * used, found.size()) << "or nothing is shown";
+    EXPECT_LT(free - stopped_->space(kDirectory)->free_bytes, found.size() / 2);
 }
 
 TEST_F(DamageTest, AFlippedByteOfTheLogLosesNoCommitSilently) {
