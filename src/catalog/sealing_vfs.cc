@@ -249,6 +249,12 @@ struct VfsCalls {
     static int last_error(sqlite3_vfs*, int, char*) noexcept { return 0; }
 };
 
+/// Before SQLite starts, which the first registration does: nobody asks how much memory it has, and
+/// counting takes a lock of the whole process at each allocation. Later calls change nothing.
+static void stop_counting_memory() {
+    [[maybe_unused]] static const int code = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 SealingVfs::SealingVfs(Parts parts, std::string database_path, LogScan found)
     : parts_(parts),
       database_path_(std::move(database_path)),
@@ -269,6 +275,7 @@ SealingVfs::SealingVfs(Parts parts, std::string database_path, LogScan found)
     vfs_->xSleep = VfsCalls::pause;
     vfs_->xCurrentTime = VfsCalls::current_time;
     vfs_->xGetLastError = VfsCalls::last_error;
+    stop_counting_memory();
     sqlite3_vfs_register(vfs_.get(), 0);
 }
 
