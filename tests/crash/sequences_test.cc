@@ -2,9 +2,13 @@
 // ctest runs them apart (label `scaled`), and at full scale they are all sequences of up to three
 // steps. Each is played without a rule in the container; and with a transient one, if that makes a
 // difference.
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <iterator>
+#include <sstream>
+#include <thread>
 
 #include "crash/simulation.h"
 #include "support/scale.h"
@@ -90,16 +94,65 @@ class Grounds {
     std::array<Simulation, 2> simulations_;
 };
 
-void play(Simulation& simulation, const Sequence& sequence) {
-    simulation.run(sequence);
+/// Plays the chosen of all sequences of `length` steps, in their order; each processor a stretch of
+/// them, since neighbours leave many equal disks. Returns how many different ones were opened.
+std::uint64_t play(std::uint64_t seed, const CutOptions& options, std::size_t length,
+                   const std::vector<bool>& chosen) {
+    const auto wanted = static_cast<std::uint64_t>(std::count(chosen.begin(), chosen.end(), true));
+    const std::uint64_t threads =
+        std::clamp<std::uint64_t>(std::thread::hardware_concurrency(), 1, 16);
+    std::vector<std::unique_ptr<Grounds>> grounds;
+    std::vector<std::jthread> players;
+    for (std::uint64_t i = 0; i < threads; ++i) {
+        Grounds& own = *grounds.emplace_back(std::make_unique<Grounds>(seed + i, options));
+        const std::uint64_t from = wanted * i / threads, to = wanted * (i + 1) / threads;
+        players.emplace_back([&chosen, &own, length, from, to] {
+            std::uint64_t index = 0, place = 0;
+            own.each(length, [&](Simulation& simulation, const Sequence& sequence) {
+                if (!chosen[index++]) return;
+                if (place >= from && place < to) simulation.run(sequence);
+                ++place;
+            });
+        });
+    }
+    players.clear();  // waits for them
+    std::uint64_t distinct = 0;
+    for (const auto& own : grounds) {
+        own->print();
+        distinct += own->distinct();
+    }
+    return distinct;
+}
+
+/// REELFS_TEST_PART=3/8: the third of eight parts, where all would take hours.
+struct Part {
+    std::uint64_t number = 1, parts = 1;
+};
+Part asked_part() {
+    Part part;
+    const char* asked = std::getenv("REELFS_TEST_PART");
+    if (asked == nullptr) return part;
+    char slash = 0;
+    std::istringstream text(asked);
+    text >> part.number >> slash >> part.parts;
+    if (!text || slash != '/' || part.number < 1 || part.number > part.parts) {
+        ADD_FAILURE() << "REELFS_TEST_PART must be K/N, 1 to N of N; it is " << asked;
+        return {};
+    }
+    return part;
+}
+
+std::vector<bool> sample(SeededRandom& random, std::uint64_t wanted, std::uint64_t all) {
+    std::vector<bool> chosen(all);
+    for (std::uint64_t i = 0; i < all; ++i) chosen[i] = random.below(all) < wanted;
+    return chosen;
 }
 
 TEST(CrashSimulation, AfterEverySingleStep) {
     SeededRandom seeds;
-    Grounds grounds(seeds.seed(), kFewCuts);
-    grounds.each(1, play);
-    grounds.print();
-    EXPECT_GT(grounds.distinct(), 20u) << "or nothing was proven";
+    const std::uint64_t all = Grounds(seeds.seed(), kFewCuts).count(1);
+    EXPECT_GT(play(seeds.seed(), kFewCuts, 1, std::vector<bool>(all, true)), 20u)
+        << "or nothing was proven";
 }
 
 // Some of those that at CI scale may not be among the sequences of two and three steps.
@@ -126,29 +179,32 @@ TEST(ScaledCrashSimulation, AfterWhatExpiredOrGrewMetOtherSteps) {
 
 TEST(ScaledCrashSimulation, AfterEverySequenceOfTwoSteps) {
     SeededRandom seeds;
-    Grounds grounds(seeds.seed(), full_scale() ? CutOptions{} : kFewCuts);
-    const std::uint64_t all = grounds.count(2);
-    const std::uint64_t wanted = full_scale() ? all : 160;
-    print_scale("crash sequences of two steps", wanted, all);
+    const CutOptions options = full_scale() ? CutOptions{} : kFewCuts;
+    const std::uint64_t all = Grounds(seeds.seed(), options).count(2);
+    print_scale("crash sequences of two steps", all, all);
     print_scale("kinds of cuts after two steps", full_scale() ? 5 : 2, 5);
-    if (full_scale()) grounds.each(1, play);  // with few cuts: AfterEverySingleStep
-    grounds.each(2, [&](Simulation& simulation, const Sequence& two) {
-        if (seeds.below(all) < wanted) simulation.run(two);
-    });
-    grounds.print();
-    EXPECT_GT(grounds.distinct(), 1'000u) << "or nothing was proven";
+    if (full_scale())  // with few cuts: AfterEverySingleStep
+        play(seeds.seed(), options, 1,
+             std::vector<bool>(Grounds(seeds.seed(), options).count(1), true));
+    EXPECT_GT(play(seeds.seed(), options, 2, std::vector<bool>(all, true)), 1'000u)
+        << "or nothing was proven";
 }
 
 TEST(ScaledCrashSimulation, AfterSequencesOfThreeSteps) {
     SeededRandom seeds;
-    Grounds grounds(seeds.seed(), {});
-    const std::uint64_t all = grounds.count(3);
-    const std::uint64_t wanted = full_scale() ? all : 30;
-    print_scale("crash sequences of three steps", wanted, all);
-    grounds.each(3, [&](Simulation& simulation, const Sequence& three) {
-        if (seeds.below(all) < wanted) simulation.run(three);
-    });
-    grounds.print();
+    const std::uint64_t all = Grounds(seeds.seed(), {}).count(3);
+    std::vector<bool> chosen(all);
+    if (full_scale()) {
+        const Part part = asked_part();
+        std::fill(
+            chosen.begin() + static_cast<std::ptrdiff_t>(all * (part.number - 1) / part.parts),
+            chosen.begin() + static_cast<std::ptrdiff_t>(all * part.number / part.parts), true);
+    } else {
+        chosen = sample(seeds, 30, all);
+    }
+    print_scale("crash sequences of three steps",
+                static_cast<std::uint64_t>(std::count(chosen.begin(), chosen.end(), true)), all);
+    EXPECT_GT(play(seeds.seed(), {}, 3, chosen), 0u) << "or nothing was proven";
 }
 
 TEST(ScaledCrashSimulation, AfterLongerSequencesByChance) {
