@@ -43,13 +43,12 @@ TEST_F(SnapshotTest, OfALogThatIsAboutToBeginAnewIsOfOneMoment) {
     const std::string directory = "/store/copy";
     ASSERT_TRUE(disk->make_directory(directory).ok());
     const auto at_point = [](Reader&) -> Result<void> { return done(); };
-    const auto taken =
-        catalog.snapshot(at_point, [&](const Catalog::Files& files) -> Result<void> {
-            RF_CHECK(create(catalog, 30));  // later than the moment
-            copy(*disk, files.database, directory + "/catalog.db", files.database_bytes);
-            copy(*disk, files.log, directory + "/catalog.db-wal", files.log_bytes);
-            return done();
-        });
+    const auto taken = catalog.snapshot(at_point, [&](const Catalog::Files& files) -> Result<void> {
+        RF_CHECK(create(catalog, 30));  // later than the moment
+        copy(*disk, files.database, directory + "/catalog.db", files.database_bytes);
+        copy(*disk, files.log, directory + "/catalog.db-wal", files.log_bytes);
+        return done();
+    });
     ASSERT_TRUE(taken.ok()) << taken.error().message();
     auto copied = open_on(*disk, random_, directory);
     ASSERT_TRUE(copied.ok()) << copied.error().message();
