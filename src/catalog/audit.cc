@@ -191,7 +191,8 @@ Result<void> check_trees(Database& database, std::vector<AuditFinding>& findings
 Result<std::vector<std::string>> SqliteCatalog::damaged_pages(const GoOn& go_on) {
     MutexLock lock(connection_);
     RF_CHECK(move_log(Database::Log::kKeep));
-    RF_TRY(auto file, disk_->open(vfs_->database_path(), OpenMode::kRead));
+    const std::string path = vfs_->database_path();
+    RF_TRY(auto file, disk_->open(path, OpenMode::kRead));
     RF_TRY(const std::uint64_t size, file->size());
     std::vector<std::string> damaged;
     Buffer page(kPageBytes);
@@ -199,8 +200,8 @@ Result<std::vector<std::string>> SqliteCatalog::damaged_pages(const GoOn& go_on)
         RF_CHECK(go_on());
         const auto tell = [&](std::string_view how) {
             damaged.push_back(fmt::format("catalog page {} (bytes {} to {} of {}) {}", number,
-                                          (number - 1) * kPageBytes, number * kPageBytes - 1,
-                                          vfs_->database_path(), how));
+                                          (number - 1) * kPageBytes, number * kPageBytes - 1, path,
+                                          how));
         };
         const auto read = file->read_at((number - 1) * kPageBytes, page.span());
         if (!read) {
