@@ -30,7 +30,7 @@ void print_token(const Json& token) {
                text_member(token, "Actions"), expires.empty() ? "never" : expires);
 }
 
-void print_for_people(const Request& request, const Json& result) {
+void print_access(const Request& request, const Json& result) {
     if (std::holds_alternative<request::UserCreate>(request) ||
         std::holds_alternative<request::UserRotate>(request)) {
         print_key(result);
@@ -53,7 +53,7 @@ void print_for_people(const Request& request, const Json& result) {
 }  // namespace
 
 Exit run_access(Machine& machine, const StoreArguments& arguments, const Request& request) {
-    return ask_and_print(machine, arguments, request, print_for_people);
+    return ask_and_print(machine, arguments, request, print_access);
 }
 
 }  // namespace reelfs::app

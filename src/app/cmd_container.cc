@@ -31,7 +31,7 @@ void print_one(const Json& container) {
                    : "");
 }
 
-void print_for_people(const Request& request, const Json& result) {
+void print_containers(const Request& request, const Json& result) {
     if (const auto* create = std::get_if<request::ContainerCreate>(&request)) {
         fmt::print("created container {}\n", create->name);
     } else if (const auto* remove = std::get_if<request::ContainerDelete>(&request)) {
@@ -47,7 +47,7 @@ void print_for_people(const Request& request, const Json& result) {
 }  // namespace
 
 Exit run_container(Machine& machine, const StoreArguments& arguments, const Request& request) {
-    return ask_and_print(machine, arguments, request, print_for_people);
+    return ask_and_print(machine, arguments, request, print_containers);
 }
 
 }  // namespace reelfs::app

@@ -3,6 +3,7 @@
 
 #include "core/content_hash.h"
 #include "core/upload_impl.h"
+#include "reelfs/base/clock.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
 
@@ -15,7 +16,6 @@ using catalog::Writer;
 namespace {
 
 constexpr std::uint32_t kFileMode = 0644, kFolderMode = 0755;
-constexpr std::int64_t kNsPerMs = 1'000'000;
 
 Error not_a_folder(const NodeRow& row) {
     if (row.attributes.type == NodeType::kSymlink)

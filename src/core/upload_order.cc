@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "reelfs/base/clock.h"
 #include "reelfs/model/limits.h"
 
 namespace reelfs::core {
 
 namespace {
-constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kQuietNs = limits::upload_quiet_ms * kNsPerMs;
 constexpr std::int64_t kPatienceNs = limits::upload_patience_ms * kNsPerMs;
 }  // namespace

@@ -14,7 +14,7 @@ namespace reelfs::policy {
 namespace {
 
 constexpr std::size_t kDocumentBytesMax = 398'000;
-constexpr std::size_t kRulesMax = 100;
+constexpr std::size_t kCorsRulesMax = 100;
 constexpr std::size_t kListMax = 100;
 constexpr std::size_t kOriginBytesMax = 2'048;
 constexpr std::size_t kHeaderBytesMax = 8'192;
@@ -164,9 +164,9 @@ Result<CorsRules> parse_cors(std::string_view json) {
         return Error(Errc::kInvalid,
                      fmt::format("a CORS policy has at most {} characters", kDocumentBytesMax));
     RF_TRY(const Json list, parse_json(json));
-    if (!list.is_array() || list.empty() || list.size() > kRulesMax)
+    if (!list.is_array() || list.empty() || list.size() > kCorsRulesMax)
         return Error(Errc::kInvalid,
-                     fmt::format("a CORS policy is a list of 1 to {} rules", kRulesMax));
+                     fmt::format("a CORS policy is a list of 1 to {} rules", kCorsRulesMax));
     CorsRules rules;
     for (std::size_t i = 0; i < list.size(); ++i) {
         RF_TRY(CorsRule rule, RuleReader(list[i], i + 1).read());

@@ -12,7 +12,7 @@ namespace reelfs::policy {
 
 namespace {
 
-constexpr std::size_t kRulesMax = 100;
+constexpr std::size_t kDeliveryRulesMax = 100;
 
 Result<std::string> parse_header_value(const Json& value, std::string_view member,
                                        std::string_view rule) {
@@ -70,7 +70,7 @@ Result<DeliveryRule> parse_rule(const Json& value, const std::string& name) {
 }  // namespace
 
 Result<DeliveryRules> parse_delivery(std::string_view json) {
-    RF_TRY(const Json rules, parse_rules(json, kRulesMax));
+    RF_TRY(const Json rules, parse_rules(json, kDeliveryRulesMax));
     DeliveryRules parsed;
     for (const Json& rule : rules) {
         RF_TRY(DeliveryRule one, parse_rule(rule, fmt::format("rule {}", parsed.size() + 1)));

@@ -12,7 +12,7 @@ namespace reelfs::policy {
 namespace {
 
 constexpr std::size_t kDocumentBytesMax = 8'192;
-constexpr std::size_t kRulesMax = 10;
+constexpr std::size_t kLifecycleRulesMax = 10;
 constexpr std::size_t kPathsMax = 10;
 constexpr std::int64_t kSecondsMax = 300;
 constexpr std::int64_t kDaysMax = 36'500;
@@ -123,7 +123,7 @@ Result<LifecycleRules> parse_lifecycle(std::string_view json) {
     if (json.size() > kDocumentBytesMax)
         return Error(Errc::kInvalid, fmt::format("a lifecycle policy has at most {} characters",
                                                  kDocumentBytesMax));
-    RF_TRY(const Json rules, parse_rules(json, kRulesMax));
+    RF_TRY(const Json rules, parse_rules(json, kLifecycleRulesMax));
     LifecycleRules parsed;
     for (const Json& rule : rules) {
         RF_TRY(LifecycleRule one, parse_rule(rule, fmt::format("rule {}", parsed.size() + 1)));

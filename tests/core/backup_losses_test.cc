@@ -14,11 +14,10 @@ namespace {
 
 using test::DiskCall;
 using test::DiskFault;
+using test::kBackup;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
-
-const std::string kBackup = "/data/backup";
 
 class BackupLossesTest : public ::testing::Test {
   protected:

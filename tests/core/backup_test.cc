@@ -21,11 +21,10 @@ namespace reelfs::core {
 namespace {
 
 using test::DiskCall;
+using test::kBackup;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
-
-constexpr const char* kBackup = "/data/backup";
 
 class BackupTest : public ::testing::Test {
   protected:
@@ -217,8 +216,8 @@ TEST_F(BackupTest, WhatIsBeingWrittenWhenPacksAreListedIsInTheNextBackup) {
     std::atomic<bool> begun{false}, held{false}, let_go{false};
     std::thread writer;
     rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
-        if (call.kind == DiskCall::kOpen &&
-            call.path == std::string(kBackup) + "/catalog.1/catalog.db" && !begun.exchange(true)) {
+        if (call.kind == DiskCall::kOpen && call.path == kBackup + "/catalog.1/catalog.db" &&
+            !begun.exchange(true)) {
             writer = std::thread([&] { rig.put(c, "slow", slow); });
             while (!held) std::this_thread::yield();
             rig.put(c, "fast", fast);
@@ -292,8 +291,7 @@ TEST_F(BackupTest, ABackupIsCancelledWhileItIsReadBack) {
     Job job;
     std::atomic<int> read_back{0};
     rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
-        if (call.kind == DiskCall::kRead &&
-            call.path.starts_with(std::string(kBackup) + "/packs")) {
+        if (call.kind == DiskCall::kRead && call.path.starts_with(kBackup + "/packs")) {
             ++read_back;
             job.cancel();
         }
@@ -311,13 +309,12 @@ TEST_F(BackupTest, ADamagedBackupIsRefused) {
     rig.put(rig.container(), "f", rig.noise(200'000));
     back_up(rig);
     const auto pack = [&] {
-        const std::string top = std::string(kBackup) + "/packs";
+        const std::string top = kBackup + "/packs";
         const std::string bucket = top + "/" + must(rig.disk().list(top)).at(0);
         return bucket + "/" + must(rig.disk().list(bucket)).at(0);
     }();
-    for (const std::string& path :
-         {pack, std::string(kBackup) + "/catalog.1/catalog.db",
-          std::string(kBackup) + "/reelfs-backup", std::string(kBackup) + "/keyring.1"}) {
+    for (const std::string& path : {pack, kBackup + "/catalog.1/catalog.db",
+                                    kBackup + "/reelfs-backup", kBackup + "/keyring.1"}) {
         auto file = must(rig.disk().open(path, OpenMode::kRead));
         std::array<std::byte, 1> byte{};
         must(file->read_at(70, byte));

@@ -13,9 +13,6 @@ namespace {
 
 using core::Tree;
 
-constexpr AnonymousPeer kHere{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
-const std::vector<std::byte> kHash(32, std::byte{0xab});
-
 constexpr std::string_view kTenSeconds =
     R"({"rules":[{"definition":{"path":[{"wildcard":"*.ts"}],
         "seconds_since_create":[{"numeric":[">=",10]}]},"action":"EXPIRE"}]})";
@@ -40,7 +37,7 @@ class ExpiryTest : public ::testing::Test {
         must(upload->append(bytes_of(content)));
         upload->complete();
         must(upload->make_durable());
-        must(upload->publish(kHash));
+        must(upload->publish(kAnyHash));
     }
     bool there(const Components& path) { return tree().open_object(kHere, "c", path).ok(); }
     bool there(NodeId parent, std::string_view name) { return tree().lookup(parent, name).ok(); }
@@ -183,7 +180,7 @@ TEST_F(ExpiryTest, TheNameOfAnUploadThatExpiredWhileItGrewIsFree) {
         (*upload)->complete();
         must((*upload)->make_durable());
     }
-    must(made->publish(kHash));
+    must(made->publish(kAnyHash));
     for (const char* name : {"made.ts", "linked.ts", "renamed.ts"})
         EXPECT_EQ(rig_.content(c_, name), copy_of(bytes_of("new"))) << name;
 }
@@ -440,7 +437,7 @@ TEST_F(ExpiryTest, AStreamingUploadIsGoneAtItsInstantAlsoWhileItGrows) {
     EXPECT_EQ(reader->state().size, 6u) << "who follows it goes on";
     upload->complete();
     must(upload->make_durable());
-    must(upload->publish(kHash));
+    must(upload->publish(kAnyHash));
     EXPECT_FALSE(there({"a.ts"}));
     upload.reset();
     reader.reset();

@@ -7,16 +7,17 @@
 #include <thread>
 
 #include "core/test_store.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::core {
 namespace {
 
+using limits::KiB;
+using limits::MiB;
 using test::Crash;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
-
-constexpr std::uint64_t KiB = 1 << 10, MiB = 1 << 20;
 
 class QuotaTest : public ::testing::Test {
   protected:

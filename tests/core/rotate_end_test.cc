@@ -18,11 +18,10 @@ namespace {
 
 using test::DiskCall;
 using test::DiskFault;
+using test::kHere;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
-
-constexpr AnonymousPeer kHere{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
 
 class RotateEndTest : public ::testing::Test {
   protected:

@@ -7,17 +7,18 @@
 #include <thread>
 
 #include "core/test_store.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::core {
 namespace {
 
+using limits::KiB;
+using limits::MiB;
 using test::Crash;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
 using Content = std::vector<std::byte>;
-
-constexpr std::size_t KiB = 1 << 10, MiB = 1 << 20;
 
 class SharingTest : public ::testing::Test {
   protected:

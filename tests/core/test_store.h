@@ -24,6 +24,14 @@ class ManualClock final : public Clock {
     mutable std::atomic<std::int64_t> now_{1'700'000'000'000'000'000};
 };
 
+/// Whoever asks without a key from this machine.
+inline constexpr AnonymousPeer kHere{
+    .peer_is_loopback = true, .host_is_local = true, .forwarded = false};
+/// Where tests of backups write them.
+inline const std::string kBackup = "/data/backup";
+/// For uploads of whose hash nobody asks.
+inline const std::vector<std::byte> kAnyHash(32, std::byte{0xab});
+
 inline crypto::Unlock test_key() {
     return crypto::KeyFile{std::vector<std::byte>(32, std::byte{7})};
 }
@@ -42,10 +50,6 @@ inline void must(Result<void> result) {
         std::abort();
     }
 }
-
-}  // namespace reelfs::test
-
-namespace reelfs::test {
 
 /// Counts what a door in front of a cache is told.
 class Listener final : public core::ChangeListener {

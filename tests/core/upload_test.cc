@@ -12,13 +12,12 @@
 namespace reelfs::core {
 namespace {
 
+using limits::MiB;
 using test::Crash;
+using test::kHere;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
-
-constexpr std::size_t MiB = 1 << 20;
-constexpr AnonymousPeer kHere{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
 
 class UploadTest : public ::testing::Test {
   protected:

@@ -7,16 +7,16 @@
 #include <thread>
 
 #include "core/test_store.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::core {
 namespace {
 
+using limits::MiB;
 using test::Crash;
 using test::must;
 using test::SeededRandom;
 using test::StoreRig;
-
-constexpr std::size_t MiB = 1 << 20;
 
 class VolumeTest : public ::testing::Test {
   protected:

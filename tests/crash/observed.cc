@@ -12,8 +12,6 @@ namespace reelfs::test {
 
 namespace {
 
-constexpr AnonymousPeer kLocal{.peer_is_loopback = true, .host_is_local = true, .forwarded = false};
-
 Result<Observed::File> read_file_of(core::Tree& tree, const Attributes& attributes,
                                     const std::string& name) {
     Observed::File file;
@@ -28,7 +26,7 @@ Result<Observed::File> read_file_of(core::Tree& tree, const Attributes& attribut
     if (!count) return std::move(count).error();
     if (*count != bytes.size()) return Error(Errc::kIo, "a read ended early");
     file.hash = hash_of(bytes);
-    RF_TRY(auto object, tree.open_object(kLocal, "c", {name}));
+    RF_TRY(auto object, tree.open_object(kHere, "c", {name}));
     file.etag = object->etag().hex();
     return file;
 }
@@ -61,7 +59,7 @@ Result<void> expect_visible(core::Volume& volume, const Observed& observed, cons
     for (const auto& [name, index] : observed.names) {
         if (!has_expired(observed.files[index], now)) continue;
         if (volume.tree().lookup(container.node, name) ||
-            volume.tree().open_object(kLocal, "c", {name}))
+            volume.tree().open_object(kHere, "c", {name}))
             problems.push_back(fmt::format("{}: {} is there after its instant", when, name));
     }
     return done();

@@ -1,4 +1,5 @@
-// The worked example of man/reelfs-format.5, "KEYRING", and the counting randomness behind it.
+// Keyrings for tests: the worked example of man/reelfs-format.5, "KEYRING", and the counting
+// randomness behind it.
 #pragma once
 
 #include "reelfs/crypto/keyring.h"
@@ -30,6 +31,15 @@ inline Keyring example_keyring(Random& random) {
     keyring.set_zones({{ZoneId{0}, ""}, {ZoneId{1}, "/srv/disk2"}});
     keyring.add_container_key(ContainerId{7});
     return keyring;
+}
+
+/// The least that a passphrase slot takes.
+inline constexpr PassphraseCost kCheap{1, 8u << 10};
+
+/// kNotFound: it opens.
+inline Errc open_code(Bytes file, const Unlock& unlock) {
+    const auto opened = Keyring::open(file, unlock);
+    return opened.ok() ? Errc::kNotFound : opened.error().code();
 }
 
 }  // namespace reelfs::crypto

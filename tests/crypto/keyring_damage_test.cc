@@ -9,8 +9,6 @@
 namespace reelfs::crypto {
 namespace {
 
-constexpr PassphraseCost kCheap{1, 8u << 10};
-
 struct Sample {
     std::vector<std::byte> file;
     RecoveryKey recovery;
@@ -23,11 +21,6 @@ Sample make_sample(Random& random) {
     static_cast<void>(keyring.add_slot(Passphrase{"pass"}, kCheap).value());
     static_cast<void>(keyring.add_slot(recovery).value());
     return {keyring.encode().value(), recovery};
-}
-
-Errc open_code(Bytes file, const Unlock& unlock) {
-    const auto opened = Keyring::open(file, unlock);
-    return opened.ok() ? Errc::kNotFound : opened.error().code();
 }
 
 /// The changes tried at each byte: each bit, and all of them.

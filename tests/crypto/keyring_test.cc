@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/example_keyring.h"
 #include "crypto/seeded_random.h"
 
 namespace reelfs::crypto {
 namespace {
 
-constexpr PassphraseCost kCheap{1, 8u << 10};
 constexpr ContainerId kNews{7}, kSport{9};
 constexpr StoreId kStore{{std::byte{1}, std::byte{2}}};
 
@@ -15,10 +15,6 @@ KeyFile key_file(char fill) {
     return {std::vector<std::byte>(64, static_cast<std::byte>(fill))};
 }
 
-Errc open_code(Bytes file, const Unlock& unlock) {
-    const auto opened = Keyring::open(file, unlock);
-    return opened.ok() ? Errc::kNotFound : opened.error().code();
-}
 std::string open_message(Bytes file, const Unlock& unlock) {
     const auto opened = Keyring::open(file, unlock);
     return opened.ok() ? "" : opened.error().message();

@@ -13,8 +13,8 @@
 namespace reelfs {
 namespace {
 
-constexpr unsigned kShift = 12;
-constexpr std::uint64_t kBlock = 1u << kShift;
+constexpr unsigned kBlockShift = 12;
+constexpr std::uint64_t kBlock = 1u << kBlockShift;
 
 RefRun run(std::uint32_t first, std::uint32_t count, std::uint32_t refs) {
     return {BlockIndex(first), count, refs};
@@ -25,7 +25,7 @@ RefChange change(std::uint32_t first, std::uint32_t count, std::int32_t by) {
 
 TEST(BlockRefs, ASliceCountsForEachBlockItTouches) {
     const std::vector<Slice> slices{{0, 5000, ExtentId(1), 0}, {5000, 100, ExtentId(1), 5000}};
-    EXPECT_EQ(count_refs(slices, kShift), (std::vector{run(0, 1, 1), run(1, 1, 2)}));
+    EXPECT_EQ(count_refs(slices, kBlockShift), (std::vector{run(0, 1, 1), run(1, 1, 2)}));
 }
 
 TEST(BlockRefs, ChangesSplitRunsAndEqualNeighboursMerge) {
@@ -89,7 +89,7 @@ class Model {
     void write(std::size_t file, std::size_t offset, std::size_t length) {
         PlacedExtent extent;
         extent.shape.extent = ExtentId(++last_);
-        extent.shape.block_shift = kShift;
+        extent.shape.block_shift = kBlockShift;
         extent.shape.plain_bytes = static_cast<std::uint32_t>(length);
         extent.location.length = 1;  // inline
         known_[last_].extent = extent;
@@ -115,8 +115,8 @@ class Model {
             const ExtentId id = extent.shape.extent;
             if (!extent.shared && std::find(newly.begin(), newly.end(), id) == newly.end()) {
                 newly.push_back(id);
-                known_[id.value()].runs =
-                    count_refs(maps_[source].slices_of(id, piece.file_offset, piece.start), kShift);
+                known_[id.value()].runs = count_refs(
+                    maps_[source].slices_of(id, piece.file_offset, piece.start), kBlockShift);
             }
             extent.shared = known_[id.value()].extent.shared = true;
             slices.emplace_back(
@@ -176,8 +176,8 @@ class Model {
                 const ExtentId id = piece.extent->shape.extent;
                 ASSERT_EQ(piece.extent->shared, known_[id.value()].extent.shared);
                 if (seen.insert(id).second) ++inlines;
-                for (auto b = piece.start >> kShift;
-                     b <= (piece.start + piece.length - 1) >> kShift; ++b)
+                for (auto b = piece.start >> kBlockShift;
+                     b <= (piece.start + piece.length - 1) >> kBlockShift; ++b)
                     ++refs[id.value()][static_cast<std::uint32_t>(b)];
             }
             ASSERT_EQ(maps_[file].inline_bytes(), inlines);
@@ -185,7 +185,7 @@ class Model {
         for (const auto& [id, extent] : known_) {
             ASSERT_EQ(extent.gone, !refs.contains(id)) << "extent " << id;
             if (extent.gone) continue;
-            const auto last = (extent.extent.shape.plain_bytes - 1) >> kShift;
+            const auto last = (extent.extent.shape.plain_bytes - 1) >> kBlockShift;
             for (std::uint32_t b = 0; b <= last; ++b)
                 ASSERT_EQ(extent.dead.contains(b), !refs[id].contains(b)) << id << " block " << b;
             if (!extent.extent.shared) continue;

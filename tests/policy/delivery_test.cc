@@ -5,14 +5,14 @@
 namespace reelfs::policy {
 namespace {
 
-DeliveryRules parsed(std::string_view text) {
+DeliveryRules delivery(std::string_view text) {
     auto result = parse_delivery(text);
     EXPECT_TRUE(result.ok()) << result.error().message();
     return result ? *std::move(result) : DeliveryRules{};
 }
 
 TEST(DeliveryRules, EachPropertyComesFromTheFirstRuleThatMatchesAndSetsIt) {
-    const auto rules = parsed(R"({"rules":[
+    const auto rules = delivery(R"({"rules":[
         {"path":{"wildcard":"live/*.m3u8"},"cache_control":"max-age=2","hold_ms":3000},
         {"path":{"prefix":"live/"},"cache_control":"max-age=31536000, immutable",
          "not_found_cache_control":"max-age=1"},

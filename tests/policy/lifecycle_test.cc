@@ -21,7 +21,7 @@ std::string transient(std::string_view pattern, std::string_view numeric) {
 std::string days(std::string_view path, std::string_view numeric) {
     return rule(path, fmt::format(R"("days_since_create":[{{"numeric":{}}}])", numeric));
 }
-LifecycleRules parsed(std::string_view rules) {
+LifecycleRules lifecycle(std::string_view rules) {
     auto result = parse_lifecycle(document(rules));
     EXPECT_TRUE(result.ok()) << result.error().message();
     return result ? *std::move(result) : LifecycleRules{};
@@ -31,40 +31,41 @@ std::int64_t seconds_until(std::optional<Timestamp> at) {
 }
 
 TEST(Lifecycle, GreaterThanIsOneSecondMoreThanAtLeast) {
-    const auto more = parsed(transient("*", R"([">",15])"));
+    const auto more = lifecycle(transient("*", R"([">",15])"));
     EXPECT_EQ(seconds_until(transient_expiry(more, "a.ts", kNoon)), 16);
-    const auto least = parsed(transient("*", R"([">=",15])"));
+    const auto least = lifecycle(transient("*", R"([">=",15])"));
     EXPECT_EQ(seconds_until(transient_expiry(least, "a.ts", kNoon)), 15);
 }
 
 TEST(Lifecycle, TheEarliestOfSeveralRulesOfOneKindCounts) {
     const auto rules =
-        parsed(transient("*", R"([">=",100])") + "," + transient("live/*.ts", R"([">=",10])") +
-               "," + days(R"([{"prefix":""}])", R"([">=",2])"));
+        lifecycle(transient("*", R"([">=",100])") + "," + transient("live/*.ts", R"([">=",10])") +
+                  "," + days(R"([{"prefix":""}])", R"([">=",2])"));
     EXPECT_EQ(seconds_until(transient_expiry(rules, "live/1.ts", kNoon)), 10);
     EXPECT_EQ(seconds_until(transient_expiry(rules, "vod/1.ts", kNoon)), 100);
     EXPECT_EQ(seconds_until(day_expiry(rules, "live/1.ts", kNoon)), 2 * 86'400);
 }
 
 TEST(Lifecycle, AnyOfARulesPathsMeansTheObject) {
-    const auto rules = parsed(days(R"([{"prefix":"Football/"},{"prefix":"April"}])", R"([">",1])"));
+    const auto rules =
+        lifecycle(days(R"([{"prefix":"Football/"},{"prefix":"April"}])", R"([">",1])"));
     EXPECT_EQ(seconds_until(day_expiry(rules, "Football/a", kNoon)), 2 * 86'400);
     EXPECT_EQ(seconds_until(day_expiry(rules, "April2/a", kNoon)), 2 * 86'400);
     EXPECT_FALSE(day_expiry(rules, "May/a", kNoon));
     EXPECT_FALSE(transient_expiry(rules, "April/a", kNoon));
     EXPECT_TRUE(has_day_rules(rules));
-    EXPECT_FALSE(has_day_rules(parsed(transient("*", R"([">",15])"))));
+    EXPECT_FALSE(has_day_rules(lifecycle(transient("*", R"([">",15])"))));
 }
 
 TEST(Lifecycle, ArchiveIsTakenAndExpiresNothing) {
-    const auto rules = parsed(
+    const auto rules = lifecycle(
         rule(R"([{"prefix":""}])", R"("days_since_create":[{"numeric":[">=",30]}])", "ARCHIVE"));
     EXPECT_EQ(rules.size(), 1u);
     EXPECT_FALSE(day_expiry(rules, "a", kNoon));
 }
 
 TEST(Lifecycle, ADateBeyondTheEndOfTimeNeverExpires) {
-    const auto rules = parsed(days(R"([{"prefix":""}])", R"([">",36500])"));
+    const auto rules = lifecycle(days(R"([{"prefix":""}])", R"([">",36500])"));
     EXPECT_FALSE(day_expiry(rules, "a", Timestamp{INT64_MAX}));
     EXPECT_TRUE(day_expiry(rules, "a", Timestamp{INT64_MIN}));
 }

@@ -6,6 +6,8 @@
 
 namespace reelfs {
 
+inline constexpr std::int64_t kNsPerMs = 1'000'000;
+
 /// Nanoseconds since 1970-01-01 UTC; may be negative (files may carry any date).
 struct Timestamp {
     std::int64_t ns = 0;
