@@ -13,7 +13,7 @@ namespace reelfs::policy {
 
 namespace {
 
-constexpr std::size_t kDocumentBytesMax = 398'000;
+constexpr std::size_t kCorsBytesMax = 398'000;
 constexpr std::size_t kCorsRulesMax = 100;
 constexpr std::size_t kListMax = 100;
 constexpr std::size_t kOriginBytesMax = 2'048;
@@ -160,9 +160,9 @@ bool covers(const std::vector<std::string>& allowed, std::string_view header) {
 }  // namespace
 
 Result<CorsRules> parse_cors(std::string_view json) {
-    if (json.size() > kDocumentBytesMax)
+    if (json.size() > kCorsBytesMax)
         return Error(Errc::kInvalid,
-                     fmt::format("a CORS policy has at most {} characters", kDocumentBytesMax));
+                     fmt::format("a CORS policy has at most {} characters", kCorsBytesMax));
     RF_TRY(const Json list, parse_json(json));
     if (!list.is_array() || list.empty() || list.size() > kCorsRulesMax)
         return Error(Errc::kInvalid,

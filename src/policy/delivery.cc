@@ -32,7 +32,7 @@ Result<EtagForm> parse_etag_form(const Json& value, std::string_view rule) {
     return Error(Errc::kInvalid, fmt::format("{}: \"etag\" is \"quoted\" or \"bare\"", rule));
 }
 
-Result<DeliveryRule> parse_rule(const Json& value, const std::string& name) {
+Result<DeliveryRule> parse_delivery_rule(const Json& value, const std::string& name) {
     RF_CHECK(check_members(
         value, name,
         {"path", "cache_control", "not_found_cache_control", "content_type", "hold_ms", "etag"}));
@@ -73,7 +73,8 @@ Result<DeliveryRules> parse_delivery(std::string_view json) {
     RF_TRY(const Json rules, parse_rules(json, kDeliveryRulesMax));
     DeliveryRules parsed;
     for (const Json& rule : rules) {
-        RF_TRY(DeliveryRule one, parse_rule(rule, fmt::format("rule {}", parsed.size() + 1)));
+        RF_TRY(DeliveryRule one,
+               parse_delivery_rule(rule, fmt::format("rule {}", parsed.size() + 1)));
         parsed.push_back(std::move(one));
     }
     return parsed;

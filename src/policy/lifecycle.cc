@@ -11,7 +11,7 @@ namespace reelfs::policy {
 
 namespace {
 
-constexpr std::size_t kDocumentBytesMax = 8'192;
+constexpr std::size_t kLifecycleBytesMax = 8'192;
 constexpr std::size_t kLifecycleRulesMax = 10;
 constexpr std::size_t kPathsMax = 10;
 constexpr std::int64_t kSecondsMax = 300;
@@ -65,7 +65,7 @@ Result<std::vector<PathPattern>> parse_paths(const Json& definition, const std::
     return patterns;
 }
 
-Result<LifecycleRule> parse_rule(const Json& value, const std::string& name) {
+Result<LifecycleRule> parse_lifecycle_rule(const Json& value, const std::string& name) {
     RF_CHECK(check_members(value, name, {"definition", "action"}));
     const auto definition = value.find("definition");
     if (definition == value.end()) return invalid(name, "\"definition\" is missing");
@@ -120,13 +120,14 @@ std::optional<Timestamp> earliest(const LifecycleRules& rules, LifecycleRule::Ki
 }  // namespace
 
 Result<LifecycleRules> parse_lifecycle(std::string_view json) {
-    if (json.size() > kDocumentBytesMax)
+    if (json.size() > kLifecycleBytesMax)
         return Error(Errc::kInvalid, fmt::format("a lifecycle policy has at most {} characters",
-                                                 kDocumentBytesMax));
+                                                 kLifecycleBytesMax));
     RF_TRY(const Json rules, parse_rules(json, kLifecycleRulesMax));
     LifecycleRules parsed;
     for (const Json& rule : rules) {
-        RF_TRY(LifecycleRule one, parse_rule(rule, fmt::format("rule {}", parsed.size() + 1)));
+        RF_TRY(LifecycleRule one,
+               parse_lifecycle_rule(rule, fmt::format("rule {}", parsed.size() + 1)));
         parsed.push_back(std::move(one));
     }
     return parsed;
