@@ -34,18 +34,18 @@ Result<TokenRow> token_row(const Query& query) {
 
 }  // namespace
 
-UserTable::UserTable(Preparation& preparation)
-    : after_(preparation,
+UserTable::UserTable(Database& database)
+    : after_(database,
              "SELECT name, access_key, secret, disabled, created, key_created FROM user "
              "WHERE name > ?1 ORDER BY name LIMIT ?2"),
-      find_(preparation, "SELECT 1 FROM user WHERE name = ?1"),
-      insert_(preparation,
+      find_(database, "SELECT 1 FROM user WHERE name = ?1"),
+      insert_(database,
               "INSERT INTO user(name, access_key, secret, disabled, created, key_created) "
               "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
-      update_(preparation,
+      update_(database,
               "UPDATE user SET access_key = ?2, secret = ?3, disabled = ?4, created = ?5, "
               "key_created = ?6 WHERE name = ?1"),
-      remove_(preparation, "DELETE FROM user WHERE name = ?1") {}
+      remove_(database, "DELETE FROM user WHERE name = ?1") {}
 
 Result<std::vector<UserRow>> UserTable::after(std::string_view after, int limit) {
     Query query(after_, after, limit);
@@ -84,14 +84,14 @@ Result<void> UserTable::remove(std::string_view name) {
     return done();
 }
 
-TokenTable::TokenTable(Preparation& preparation)
-    : after_(preparation,
+TokenTable::TokenTable(Database& database)
+    : after_(database,
              "SELECT id, hash, container, prefix, actions, created, expires FROM token "
              "WHERE id > ?1 ORDER BY id LIMIT ?2"),
-      insert_(preparation,
+      insert_(database,
               "INSERT INTO token(id, hash, container, prefix, actions, created, expires) "
               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
-      remove_(preparation, "DELETE FROM token WHERE id = ?1") {}
+      remove_(database, "DELETE FROM token WHERE id = ?1") {}
 
 Result<std::vector<TokenRow>> TokenTable::after(std::string_view after, int limit) {
     Query query(after_, after, limit);

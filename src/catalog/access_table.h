@@ -9,7 +9,7 @@ namespace reelfs::catalog {
 
 class UserTable {
   public:
-    explicit UserTable(Preparation& preparation);
+    explicit UserTable(Database& database);
 
     /// By name, greater than `after`.
     Result<std::vector<UserRow>> after(std::string_view after, int limit);
@@ -27,7 +27,7 @@ class UserTable {
 
 class TokenTable {
   public:
-    explicit TokenTable(Preparation& preparation);
+    explicit TokenTable(Database& database);
 
     /// By id, greater than `after`.
     Result<std::vector<TokenRow>> after(std::string_view after, int limit);

@@ -31,27 +31,11 @@ std::string printable(std::string_view text) {
     return shown;
 }
 
-/// One use of a statement that is not kept.
-class Once {
-  public:
-    Once(Database& database, const char* sql)
-        : preparation_{.database = database, .error = {}}, statement_(preparation_, sql) {}
-    Result<Statement*> statement() {
-        if (preparation_.error) return *preparation_.error;
-        return &statement_;
-    }
-
-  private:
-    Preparation preparation_;
-    Statement statement_;
-};
-
 /// Adds what a query of (node or NULL, sentence) finds.
 Result<bool> collect(Database& database, const char* sql, bool repairable,
                      std::vector<AuditFinding>& findings) {
-    Once once(database, sql);
-    RF_TRY(Statement * statement, once.statement());
-    Query query(*statement);
+    Statement statement(database, sql);
+    Query query(statement);
     const std::size_t before = findings.size();
     while (true) {
         RF_TRY(const bool row, query.step());
@@ -75,9 +59,8 @@ struct Lost {
 };
 
 Result<std::vector<Lost>> find_lost(Database& database) {
-    Once once(database, kUnreachable);
-    RF_TRY(Statement * statement, once.statement());
-    Query query(*statement);
+    Statement statement(database, kUnreachable);
+    Query query(statement);
     std::vector<Lost> lost;
     while (true) {
         RF_TRY(const bool row, query.step());
@@ -139,10 +122,9 @@ Result<void> hang(Database& database, Session& session, const Lost& lost, Timest
 
 /// A folder of the circle above this node: what is below a circle is not in it, and keeps its name.
 Result<NodeId> in_circle_above(Database& database, NodeId node) {
-    Once once(database, "SELECT parent FROM entry WHERE node = ?1");
-    RF_TRY(Statement * statement, once.statement());
+    Statement statement(database, "SELECT parent FROM entry WHERE node = ?1");
     for (std::set<NodeId> seen; seen.insert(node).second;) {
-        Query query(*statement, node);
+        Query query(statement, node);
         RF_TRY(const bool row, query.step());
         if (!row) return node;
         node = NodeId(query.as<std::uint64_t>(0));
@@ -174,9 +156,8 @@ Result<void> reattach(Database& database, Session& session, Timestamp now, const
 }
 
 Result<void> check_trees(Database& database, std::vector<AuditFinding>& findings) {
-    Once once(database, "PRAGMA integrity_check(100)");
-    RF_TRY(Statement * statement, once.statement());
-    Query query(*statement);
+    Statement statement(database, "PRAGMA integrity_check(100)");
+    Query query(statement);
     while (true) {
         RF_TRY(const bool row, query.step());
         if (!row) return done();
@@ -228,6 +209,7 @@ Result<std::vector<AuditFinding>> SqliteCatalog::audit(AuditMode mode, Timestamp
     std::vector<AuditFinding> findings;
     RF_CHECK(check_trees(database, findings));
     if (!findings.empty()) return findings;  // what the rules would say is not to be believed
+    RF_CHECK(database.prepare_all());
     const auto body = [&](Session& session) -> Result<void> {
         RF_TRY(const auto lost, find_lost(database));
         for (const Lost& one : lost) {
@@ -290,11 +272,10 @@ Result<std::map<NodeId, std::string>> SqliteCatalog::paths_of(const std::set<Nod
     for (int got = kScanStep; got == kScanStep && names.size() < nodes.size();) {
         RF_CHECK(go_on());
         MutexLock lock(connection_);
-        Once once(*database_,
-                  "SELECT parent, name, node FROM entry WHERE (parent, name) > (?1, ?2) "
-                  "ORDER BY parent, name LIMIT ?3");
-        RF_TRY(Statement * statement, once.statement());
-        Query query(*statement, parent, after, kScanStep);
+        Statement statement(*database_,
+                            "SELECT parent, name, node FROM entry WHERE (parent, name) > (?1, ?2) "
+                            "ORDER BY parent, name LIMIT ?3");
+        Query query(statement, parent, after, kScanStep);
         NodeId last = parent;
         std::string last_name = after;
         for (got = 0;; ++got) {
@@ -316,9 +297,9 @@ Result<std::map<NodeId, std::string>> SqliteCatalog::paths_of(const std::set<Nod
             MutexLock lock(connection_);
             RF_TRY(const auto row, session_->node(folder));
             if (!row) return std::string("...");
-            Once once(*database_, "SELECT name FROM entry WHERE parent = ?1 AND node = ?2");
-            RF_TRY(Statement * statement, once.statement());
-            Query query(*statement, row->parent, folder);
+            Statement statement(*database_,
+                                "SELECT name FROM entry WHERE parent = ?1 AND node = ?2");
+            Query query(statement, row->parent, folder);
             RF_TRY(const bool found, query.step());
             if (!found) return std::string("...");
             above.emplace_back(folder, query.text(0));

@@ -24,19 +24,19 @@ ContainerRow container_row(const Query& query) {
 
 }  // namespace
 
-ContainerTable::ContainerTable(Preparation& preparation)
-    : all_(preparation,
+ContainerTable::ContainerTable(Database& database)
+    : all_(database,
            "SELECT id, root, block_shift, created, endpoint, profile, quota_bytes, quota_objects "
            "FROM container ORDER BY id"),
-      find_(preparation,
+      find_(database,
             "SELECT id, root, block_shift, created, endpoint, profile, quota_bytes, quota_objects "
             "FROM container WHERE id = ?1"),
-      insert_(preparation,
+      insert_(database,
               "INSERT INTO container(id, root, block_shift, created, endpoint, profile, "
               "quota_bytes, quota_objects) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
-      set_quota_(preparation,
+      set_quota_(database,
                  "UPDATE container SET quota_bytes = ?2, quota_objects = ?3 WHERE id = ?1"),
-      remove_(preparation, "DELETE FROM container WHERE id = ?1") {}
+      remove_(database, "DELETE FROM container WHERE id = ?1") {}
 
 Result<std::vector<ContainerRow>> ContainerTable::all() {
     Query query(all_);
@@ -78,15 +78,15 @@ Result<void> ContainerTable::remove(ContainerId container) {
     return done();
 }
 
-DocumentTable::DocumentTable(Preparation& preparation)
-    : after_(preparation,
+DocumentTable::DocumentTable(Database& database)
+    : after_(database,
              "SELECT container, kind, body FROM document "
              "WHERE (container, kind) > (?1, ?2) ORDER BY container, kind LIMIT ?3"),
-      put_(preparation,
+      put_(database,
            "INSERT INTO document(container, kind, body) VALUES (?1, ?2, ?3) "
            "ON CONFLICT(container, kind) DO UPDATE SET body = ?3"),
-      remove_(preparation, "DELETE FROM document WHERE container = ?1 AND kind = ?2"),
-      remove_all_(preparation, "DELETE FROM document WHERE container = ?1") {}
+      remove_(database, "DELETE FROM document WHERE container = ?1 AND kind = ?2"),
+      remove_all_(database, "DELETE FROM document WHERE container = ?1") {}
 
 Result<std::vector<DocumentRow>> DocumentTable::after(ContainerId container, std::string_view kind,
                                                       int limit) {

@@ -8,7 +8,7 @@ namespace reelfs::catalog {
 
 class ContainerTable {
   public:
-    explicit ContainerTable(Preparation& preparation);
+    explicit ContainerTable(Database& database);
 
     Result<std::vector<ContainerRow>> all();
     Result<std::optional<ContainerRow>> find(ContainerId container);
@@ -26,7 +26,7 @@ class ContainerTable {
 
 class DocumentTable {
   public:
-    explicit DocumentTable(Preparation& preparation);
+    explicit DocumentTable(Database& database);
 
     /// By container and kind, behind (container, kind).
     Result<std::vector<DocumentRow>> after(ContainerId container, std::string_view kind, int limit);

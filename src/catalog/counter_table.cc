@@ -5,9 +5,9 @@
 
 namespace reelfs::catalog {
 
-CounterTable::CounterTable(Preparation& preparation)
-    : value_(preparation, "SELECT value FROM counter WHERE name = CAST(?1 AS TEXT)"),
-      set_(preparation, "UPDATE counter SET value = ?2 WHERE name = CAST(?1 AS TEXT)") {}
+CounterTable::CounterTable(Database& database)
+    : value_(database, "SELECT value FROM counter WHERE name = CAST(?1 AS TEXT)"),
+      set_(database, "UPDATE counter SET value = ?2 WHERE name = CAST(?1 AS TEXT)") {}
 
 Result<std::int64_t> CounterTable::value(const char* name) {
     Query query(value_, std::string_view(name));
@@ -24,12 +24,12 @@ Result<void> CounterTable::set(const char* name, std::int64_t value) {
     return done();
 }
 
-UsageTable::UsageTable(Preparation& preparation)
-    : all_(preparation, "SELECT container, bytes, objects FROM usage"),
-      uncounted_(preparation,
+UsageTable::UsageTable(Database& database)
+    : all_(database, "SELECT container, bytes, objects FROM usage"),
+      uncounted_(database,
                  "SELECT 1 FROM container WHERE id NOT IN (SELECT container FROM usage) LIMIT 1"),
-      clear_(preparation, "DELETE FROM usage"),
-      insert_(preparation, "INSERT INTO usage(container, bytes, objects) VALUES (?1, ?2, ?3)") {}
+      clear_(database, "DELETE FROM usage"),
+      insert_(database, "INSERT INTO usage(container, bytes, objects) VALUES (?1, ?2, ?3)") {}
 
 Result<std::optional<UsageRows>> UsageTable::load() {
     {
@@ -58,9 +58,9 @@ Result<void> UsageTable::store(const UsageRows& rows) {
     return done();
 }
 
-SettingTable::SettingTable(Preparation& preparation)
-    : find_(preparation, "SELECT value FROM setting WHERE name = ?1"),
-      set_(preparation,
+SettingTable::SettingTable(Database& database)
+    : find_(database, "SELECT value FROM setting WHERE name = ?1"),
+      set_(database,
            "INSERT INTO setting(name, value) VALUES (?1, ?2) "
            "ON CONFLICT(name) DO UPDATE SET value = ?2") {}
 

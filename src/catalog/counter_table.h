@@ -9,7 +9,7 @@ namespace reelfs::catalog {
 
 class CounterTable {
   public:
-    explicit CounterTable(Preparation& preparation);
+    explicit CounterTable(Database& database);
 
     /// kCorrupt when the schema's row is gone.
     Result<std::int64_t> value(const char* name);
@@ -23,7 +23,7 @@ class CounterTable {
 /// What containers hold, as the last clean stop left it.
 class UsageTable {
   public:
-    explicit UsageTable(Preparation& preparation);
+    explicit UsageTable(Database& database);
     /// Nothing when a container has no row: the store was last open to a version without them.
     Result<std::optional<UsageRows>> load();
     Result<void> store(const UsageRows& rows);
@@ -37,7 +37,7 @@ class UsageTable {
 
 class SettingTable {
   public:
-    explicit SettingTable(Preparation& preparation);
+    explicit SettingTable(Database& database);
 
     Result<std::optional<std::string>> find(std::string_view name);
     Result<void> set(std::string_view name, std::string_view value);

@@ -100,13 +100,18 @@ Result<void> Database::execute(const std::string& sql) {
 }
 
 Result<std::int64_t> Database::integer(const char* sql) {
-    Preparation preparation{.database = *this, .error = {}};
-    Statement statement(preparation, sql);
-    if (preparation.error) return *std::move(preparation.error);
+    Statement statement(*this, sql);
     Query query(statement);
     RF_TRY(bool row, query.step());
     if (!row) return Error(Errc::kCorrupt, fmt::format("catalog: no answer to {}", sql));
     return query.integer(0);
+}
+
+Result<void> Database::prepare_all() {
+    for (Statement* statement : statements_)
+        if (const int code = statement->prepare(); code != SQLITE_OK)
+            return statement->unprepared(code);
+    return done();
 }
 
 Result<void> Database::checkpoint(Log log) {
@@ -136,25 +141,34 @@ Interruptible::~Interruptible() {
     sqlite3_progress_handler(database_.handle(), 0, nullptr, nullptr);
 }
 
-Statement::Statement(Preparation& preparation, const char* sql) : database_(preparation.database) {
-    if (preparation.error) return;
-    const int code = sqlite3_prepare_v3(database_.handle(), sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                        &handle_, nullptr);
-    if (code != SQLITE_OK)
-        preparation.error = database_.error(code, fmt::format("prepare \"{}\"", sql));
+Statement::Statement(Database& database, const char* sql) : database_(database), sql_(sql) {
+    database_.statements_.push_back(this);
 }
 
 Statement::~Statement() {
+    std::erase(database_.statements_, this);
     sqlite3_finalize(handle_);
 }
 
+int Statement::prepare() {
+    if (handle_ != nullptr) return SQLITE_OK;
+    return sqlite3_prepare_v3(database_.handle(), sql_, -1, SQLITE_PREPARE_PERSISTENT, &handle_,
+                              nullptr);
+}
+
+Error Statement::unprepared(int code) {
+    return database_.error(code, fmt::format("prepare \"{}\"", sql_));
+}
+
 Query::~Query() {
+    if (statement_.handle_ == nullptr) return;
     sqlite3_reset(statement_.handle_);
     sqlite3_clear_bindings(statement_.handle_);
 }
 
 Result<bool> Query::step() {
     Database& database = statement_.database_;
+    if (statement_.handle_ == nullptr) return statement_.unprepared(bind_code_);
     if (bind_code_ != SQLITE_OK) return database.error(bind_code_, "catalog");
     if (database.in_transaction_ && sqlite3_get_autocommit(database.handle_) != 0)
         return Error(Errc::kIo, "catalog: the transaction was rolled back by an earlier failure");

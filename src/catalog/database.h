@@ -1,8 +1,8 @@
 // SQLite as owned types: a connection, a prepared statement, one use of a statement, a transaction.
 //
-// Statements are made once, as members of the class that uses them; a Query is one use, and resets
-// the statement when it goes, so none stays open. SQLite codes become Errors in Database::error()
-// only. Used under the catalog's connection lock; not thread-safe.
+// Statements are members of the class that uses them, prepared at their first use and then kept; a
+// Query is one use, and resets the statement when it goes, so none stays open. SQLite codes become
+// Errors in Database::error() only. Used under the catalog's connection lock; not thread-safe.
 //
 // A statement that fails inside a transaction may make SQLite roll all of it back. A body that
 // ignores such an error must not go on outside: every Query checks that the transaction it began in
@@ -28,6 +28,8 @@ struct sqlite3_stmt;
 
 namespace reelfs::catalog {
 
+class Statement;
+
 class Database {
   public:
     /// Opens through `vfs`, which outlives it, with the settings all our connections have.
@@ -41,6 +43,8 @@ class Database {
     Result<void> execute(const std::string& sql);
     Result<std::int64_t> integer(const char* sql);
     Error error(int code, std::string_view what);
+    /// Prepares every statement that stands: an error is one that does not fit the tables.
+    Result<void> prepare_all();
     sqlite3* handle() const { return handle_; }
     SealingVfs& vfs() const { return vfs_; }
 
@@ -51,6 +55,7 @@ class Database {
   private:
     friend class Transaction;
     friend class Query;
+    friend class Statement;
 
     explicit Database(SealingVfs& vfs) : vfs_(vfs) {}
     Result<void> configure(std::size_t cache_bytes);
@@ -58,12 +63,7 @@ class Database {
     SealingVfs& vfs_;
     sqlite3* handle_ = nullptr;
     bool in_transaction_ = false;
-};
-
-/// Collects the first failure of many preparations, so that statements can be plain members.
-struct Preparation {
-    Database& database;
-    std::optional<Error> error;
+    std::vector<Statement*> statements_;  // all that stand
 };
 
 /// While it stands, a statement that takes long ends with kCancelled once `go_on` fails.
@@ -80,14 +80,21 @@ class Interruptible {
 
 class Statement {
   public:
-    Statement(Preparation& preparation, const char* sql);
+    /// `sql` outlives it: a literal.
+    Statement(Database& database, const char* sql);
     ~Statement();
     Statement(const Statement&) = delete;
     Statement& operator=(const Statement&) = delete;
 
   private:
+    friend class Database;
     friend class Query;
+    /// SQLite's code. Nothing to do from the second time on.
+    int prepare();
+    Error unprepared(int code);
+
     Database& database_;
+    const char* sql_;
     sqlite3_stmt* handle_ = nullptr;
 };
 
@@ -97,6 +104,7 @@ class Query {
   public:
     template <class... Values>
     explicit Query(Statement& statement, const Values&... values) : statement_(statement) {
+        note(statement.prepare());
         int index = 0;
         (bind(++index, values), ...);
     }
@@ -145,7 +153,7 @@ class Query {
     void note(int code);
 
     Statement& statement_;
-    int bind_code_ = 0;
+    int bind_code_ = 0;  // the first failure of preparing and binding
 };
 
 /// BEGIN IMMEDIATE; rolled back unless commit() succeeds.

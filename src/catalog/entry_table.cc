@@ -5,23 +5,23 @@
 
 namespace reelfs::catalog {
 
-EntryTable::EntryTable(Preparation& preparation)
-    : find_(preparation, "SELECT node FROM entry WHERE parent = ?1 AND name = ?2"),
-      after_(preparation,
+EntryTable::EntryTable(Database& database)
+    : find_(database, "SELECT node FROM entry WHERE parent = ?1 AND name = ?2"),
+      after_(database,
              "SELECT name, node, type FROM entry WHERE parent = ?1 AND name > ?2 "
              "ORDER BY name LIMIT ?3"),
-      with_nodes_after_(preparation,
+      with_nodes_after_(database,
                         "SELECT entry.name, " RF_NODE_COLUMNS(
                             "node.") " FROM entry CROSS JOIN node ON node.id = entry.node "
                                      "WHERE entry.parent = ?1 AND entry.name > ?2 "
                                      "ORDER BY entry.name LIMIT ?3"),
-      any_(preparation, "SELECT 1 FROM entry WHERE parent = ?1 LIMIT 1"),
-      directory_name_(preparation, "SELECT name FROM entry WHERE node = ?1 AND type = 2"),
-      insert_(preparation, "INSERT INTO entry(parent, name, node, type) VALUES (?1, ?2, ?3, ?4)"),
-      replace_(preparation,
+      any_(database, "SELECT 1 FROM entry WHERE parent = ?1 LIMIT 1"),
+      directory_name_(database, "SELECT name FROM entry WHERE node = ?1 AND type = 2"),
+      insert_(database, "INSERT INTO entry(parent, name, node, type) VALUES (?1, ?2, ?3, ?4)"),
+      replace_(database,
                "INSERT INTO entry(parent, name, node, type) VALUES (?1, ?2, ?3, ?4) "
                "ON CONFLICT(parent, name) DO UPDATE SET node = ?3, type = ?4"),
-      remove_(preparation, "DELETE FROM entry WHERE parent = ?1 AND name = ?2") {}
+      remove_(database, "DELETE FROM entry WHERE parent = ?1 AND name = ?2") {}
 
 Result<std::optional<NodeId>> EntryTable::find(NodeId parent, std::string_view name) {
     Query query(find_, parent, name);
@@ -87,14 +87,14 @@ Result<void> EntryTable::remove(NodeId parent, std::string_view name) {
     return done();
 }
 
-XattrTable::XattrTable(Preparation& preparation)
-    : find_(preparation, "SELECT value FROM xattr WHERE node = ?1 AND name = ?2"),
-      names_(preparation, "SELECT name FROM xattr WHERE node = ?1 ORDER BY name"),
-      set_(preparation,
+XattrTable::XattrTable(Database& database)
+    : find_(database, "SELECT value FROM xattr WHERE node = ?1 AND name = ?2"),
+      names_(database, "SELECT name FROM xattr WHERE node = ?1 ORDER BY name"),
+      set_(database,
            "INSERT INTO xattr(node, name, value) VALUES (?1, ?2, ?3) "
            "ON CONFLICT(node, name) DO UPDATE SET value = ?3"),
-      remove_(preparation, "DELETE FROM xattr WHERE node = ?1 AND name = ?2"),
-      remove_all_(preparation, "DELETE FROM xattr WHERE node = ?1") {}
+      remove_(database, "DELETE FROM xattr WHERE node = ?1 AND name = ?2"),
+      remove_all_(database, "DELETE FROM xattr WHERE node = ?1") {}
 
 Result<std::optional<std::vector<std::byte>>> XattrTable::find(NodeId node, std::string_view name) {
     Query query(find_, node, name);

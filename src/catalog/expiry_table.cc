@@ -15,18 +15,18 @@ ExpiryRow expiry_row(const Query& query) {
 
 }  // namespace
 
-ExpiryTable::ExpiryTable(Preparation& preparation)
-    : find_(preparation,
+ExpiryTable::ExpiryTable(Database& database)
+    : find_(database,
             "SELECT node, due, since, transient, parent, name FROM expiry WHERE node = ?1"),
-      due_(preparation,
+      due_(database,
            "SELECT node, due, since, transient, parent, name FROM expiry WHERE due <= ?1 "
            "ORDER BY due LIMIT ?2"),
-      next_(preparation, "SELECT due FROM expiry ORDER BY due LIMIT 1"),
-      put_(preparation,
+      next_(database, "SELECT due FROM expiry ORDER BY due LIMIT 1"),
+      put_(database,
            "INSERT INTO expiry(node, due, since, transient, parent, name) "
            "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(node) DO UPDATE SET "
            "due = ?2, since = ?3, transient = ?4, parent = ?5, name = ?6"),
-      remove_(preparation, "DELETE FROM expiry WHERE node = ?1") {}
+      remove_(database, "DELETE FROM expiry WHERE node = ?1") {}
 
 Result<std::optional<ExpiryRow>> ExpiryTable::find(NodeId node) {
     Query query(find_, node);

@@ -8,7 +8,7 @@ namespace reelfs::catalog {
 
 class ExpiryTable {
   public:
-    explicit ExpiryTable(Preparation& preparation);
+    explicit ExpiryTable(Database& database);
 
     Result<std::optional<ExpiryRow>> find(NodeId node);
     Result<std::vector<ExpiryRow>> due(Timestamp now, int limit);

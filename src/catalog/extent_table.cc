@@ -46,53 +46,53 @@ Result<ExtentRow> extent_row(const Query& query, int first) {
     return row;
 }
 
-ExtentTable::ExtentTable(Preparation& preparation, PackTable& packs)
+ExtentTable::ExtentTable(Database& database, PackTable& packs)
     : packs_(packs),
-      slices_(preparation, "SELECT slice.file_offset, slice.length, slice.start, " RF_EXTENT_COLUMNS
-                           " FROM slice LEFT JOIN extent ON extent.id = slice.extent "
-                           "LEFT JOIN pack ON pack.id = extent.pack "
-                           "WHERE slice.node = ?1 AND slice.file_offset >= ?2 "
-                           "ORDER BY slice.file_offset LIMIT ?3"),
-      find_(preparation, "SELECT " RF_EXTENT_COLUMNS
-                         " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
-                         "WHERE extent.id = ?1"),
-      in_pack_(preparation, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
-                            " FROM extent CROSS JOIN pack ON pack.id = extent.pack "
-                            "WHERE extent.pack = ?1 AND extent.offset >= ?2 "
-                            "ORDER BY extent.offset LIMIT ?3"),
-      after_(preparation, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
-                          " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
-                          "WHERE extent.id > ?1 ORDER BY extent.id LIMIT ?2"),
-      inline_bytes_(preparation, "SELECT bytes FROM extent WHERE id = ?1 AND bytes IS NOT NULL"),
-      insert_slice_(preparation,
+      slices_(database, "SELECT slice.file_offset, slice.length, slice.start, " RF_EXTENT_COLUMNS
+                        " FROM slice LEFT JOIN extent ON extent.id = slice.extent "
+                        "LEFT JOIN pack ON pack.id = extent.pack "
+                        "WHERE slice.node = ?1 AND slice.file_offset >= ?2 "
+                        "ORDER BY slice.file_offset LIMIT ?3"),
+      find_(database, "SELECT " RF_EXTENT_COLUMNS
+                      " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
+                      "WHERE extent.id = ?1"),
+      in_pack_(database, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
+                         " FROM extent CROSS JOIN pack ON pack.id = extent.pack "
+                         "WHERE extent.pack = ?1 AND extent.offset >= ?2 "
+                         "ORDER BY extent.offset LIMIT ?3"),
+      after_(database, "SELECT extent.node, extent.file_offset, " RF_EXTENT_COLUMNS
+                       " FROM extent LEFT JOIN pack ON pack.id = extent.pack "
+                       "WHERE extent.id > ?1 ORDER BY extent.id LIMIT ?2"),
+      inline_bytes_(database, "SELECT bytes FROM extent WHERE id = ?1 AND bytes IS NOT NULL"),
+      insert_slice_(database,
                     "INSERT INTO slice(node, file_offset, length, extent, start) "
                     "VALUES (?1, ?2, ?3, ?4, ?5)"),
-      own_(preparation,
+      own_(database,
            "UPDATE extent SET file_offset = iif(node = ?2, min(file_offset, ?3), ?3), node = ?2 "
            "WHERE id = ?1 AND pack IS NOT NULL AND shared = 0"),
-      remove_slice_(preparation, "DELETE FROM slice WHERE node = ?1 AND file_offset = ?2"),
-      insert_(preparation,
+      remove_slice_(database, "DELETE FROM slice WHERE node = ?1 AND file_offset = ?2"),
+      insert_(database,
               "INSERT INTO extent(id, container, key, salt, cipher, block_shift, plain_bytes, "
               "pack, offset, length, node, file_offset, bytes) "
               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, ?11)"),
-      remove_(preparation, "DELETE FROM extent WHERE id = ?1"),
-      count_(preparation, "SELECT count(*) FROM extent"),
-      slices_after_(preparation,
+      remove_(database, "DELETE FROM extent WHERE id = ?1"),
+      count_(database, "SELECT count(*) FROM extent"),
+      slices_after_(database,
                     "SELECT node, file_offset, length, extent, start FROM slice "
                     "WHERE (node, file_offset) > (?1, ?2) ORDER BY node, file_offset LIMIT ?3"),
-      share_(preparation, "UPDATE extent SET shared = 1 WHERE id = ?1 AND shared = 0"),
+      share_(database, "UPDATE extent SET shared = 1 WHERE id = ?1 AND shared = 0"),
       // From the last run that begins at or before the block asked for.
-      runs_(preparation,
+      runs_(database,
             "SELECT first, count, refs FROM share WHERE extent = ?1 AND first >= "
             "ifnull((SELECT max(first) FROM share WHERE extent = ?1 AND first <= ?2), 0) "
             "AND first <= ?3 ORDER BY first"),
-      any_run_(preparation, "SELECT 1 FROM share WHERE extent = ?1 LIMIT 1"),
-      runs_after_(preparation,
+      any_run_(database, "SELECT 1 FROM share WHERE extent = ?1 LIMIT 1"),
+      runs_after_(database,
                   "SELECT extent, first, count, refs FROM share "
                   "WHERE (extent, first) > (?1, ?2) ORDER BY extent, first LIMIT ?3"),
-      insert_run_(preparation,
+      insert_run_(database,
                   "INSERT INTO share(extent, first, count, refs) VALUES (?1, ?2, ?3, ?4)"),
-      remove_run_(preparation, "DELETE FROM share WHERE extent = ?1 AND first = ?2") {}
+      remove_run_(database, "DELETE FROM share WHERE extent = ?1 AND first = ?2") {}
 
 Result<std::vector<SliceRow>> ExtentTable::slices(NodeId node, std::uint64_t from, int limit) {
     Query query(slices_, node, clamp(from), limit);

@@ -12,7 +12,7 @@ namespace reelfs::catalog {
 
 class PackTable {
   public:
-    explicit PackTable(Preparation& preparation);
+    explicit PackTable(Database& database);
 
     Result<std::vector<PackRow>> all();
     Result<std::optional<PackRow>> find(const PackId& pack);
@@ -57,7 +57,7 @@ Result<ExtentRow> extent_row(const Query& query, int first);
 
 class ExtentTable {
   public:
-    ExtentTable(Preparation& preparation, PackTable& packs);
+    ExtentTable(Database& database, PackTable& packs);
 
     Result<std::vector<SliceRow>> slices(NodeId node, std::uint64_t from, int limit);
     Result<std::optional<ExtentRow>> find(ExtentId extent);

@@ -33,24 +33,24 @@ std::optional<std::int64_t> expires_of(const Attributes& attributes) {
 
 }  // namespace
 
-NodeTable::NodeTable(Preparation& preparation)
-    : find_(preparation, "SELECT " RF_NODE_COLUMNS("") " FROM node WHERE id = ?1"),
-      orphans_(preparation, "SELECT id FROM node WHERE links = 0 AND id > ?1 ORDER BY id LIMIT ?2"),
-      after_(preparation,
+NodeTable::NodeTable(Database& database)
+    : find_(database, "SELECT " RF_NODE_COLUMNS("") " FROM node WHERE id = ?1"),
+      orphans_(database, "SELECT id FROM node WHERE links = 0 AND id > ?1 ORDER BY id LIMIT ?2"),
+      after_(database,
              "SELECT " RF_NODE_COLUMNS("") " FROM node WHERE id > ?1 ORDER BY id LIMIT ?2"),
-      insert_(preparation,
+      insert_(database,
               "INSERT INTO node(" RF_NODE_COLUMNS("") ") VALUES "
               "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"),
-      update_(preparation,
+      update_(database,
               "UPDATE node SET generation=?2, container=?3, type=?4, mode=?5, links=?6, uid=?7, "
               "gid=?8, device=?9, size=?10, allocated=?11, accessed=?12, modified=?13, "
               "changed=?14, created=?15, expires=?16, parent=?17, flags=?18, etag=?19, target=?20 "
               "WHERE id=?1"),
-      remove_(preparation, "DELETE FROM node WHERE id = ?1"),
-      has_slices_(preparation, "SELECT 1 FROM slice WHERE node = ?1 LIMIT 1"),
-      count_(preparation, "SELECT count(*) FROM node"),
-      weight_(preparation, "SELECT container, allocated, links > 0 FROM node WHERE id = ?1"),
-      weights_(preparation,
+      remove_(database, "DELETE FROM node WHERE id = ?1"),
+      has_slices_(database, "SELECT 1 FROM slice WHERE node = ?1 LIMIT 1"),
+      count_(database, "SELECT count(*) FROM node"),
+      weight_(database, "SELECT container, allocated, links > 0 FROM node WHERE id = ?1"),
+      weights_(database,
                "SELECT container, sum(allocated), sum(links > 0) FROM node GROUP BY container") {}
 
 Result<NodeRow> node_row(const Query& query, int first) {

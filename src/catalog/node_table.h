@@ -8,7 +8,7 @@ namespace reelfs::catalog {
 
 class NodeTable {
   public:
-    explicit NodeTable(Preparation& preparation);
+    explicit NodeTable(Database& database);
 
     Result<std::optional<NodeRow>> find(NodeId node);
     Result<std::vector<NodeId>> orphans(NodeId after, int limit);
@@ -54,7 +54,7 @@ Result<NodeRow> node_row(const Query& query, int first);
 
 class EntryTable {
   public:
-    explicit EntryTable(Preparation& preparation);
+    explicit EntryTable(Database& database);
 
     Result<std::optional<NodeId>> find(NodeId parent, std::string_view name);
     Result<std::vector<EntryRow>> after(NodeId parent, std::string_view after, int limit);
@@ -79,7 +79,7 @@ class EntryTable {
 
 class XattrTable {
   public:
-    explicit XattrTable(Preparation& preparation);
+    explicit XattrTable(Database& database);
 
     Result<std::optional<std::vector<std::byte>>> find(NodeId node, std::string_view name);
     Result<std::vector<std::string>> names(NodeId node);

@@ -26,28 +26,28 @@ Error absent(const PackId& pack) {
 
 }  // namespace
 
-PackTable::PackTable(Preparation& preparation)
-    : all_(preparation,
+PackTable::PackTable(Database& database)
+    : all_(database,
            "SELECT name, container, state, durable_end, live_bytes FROM pack ORDER BY id"),
-      find_(preparation,
+      find_(database,
             "SELECT name, container, state, durable_end, live_bytes FROM pack WHERE name = ?1"),
-      key_(preparation, "SELECT id FROM pack WHERE name = ?1"),
-      insert_(preparation,
+      key_(database, "SELECT id FROM pack WHERE name = ?1"),
+      insert_(database,
               "INSERT INTO pack(name, container, state, durable_end, live_bytes) "
               "VALUES (?1, ?2, ?3, ?4, ?5)"),
-      update_(preparation, "UPDATE pack SET state = ?2, durable_end = ?3 WHERE name = ?1"),
-      remove_(preparation, "DELETE FROM pack WHERE id = ?1"),
-      in_use_(preparation, "SELECT 1 FROM extent WHERE pack = ?1 LIMIT 1"),
-      add_live_(preparation, "UPDATE pack SET live_bytes = live_bytes + ?2 WHERE id = ?1"),
-      set_live_(preparation, "UPDATE pack SET live_bytes = ?2 WHERE name = ?1"),
-      count_(preparation, "SELECT count(*) FROM pack"),
-      freed_(preparation,
+      update_(database, "UPDATE pack SET state = ?2, durable_end = ?3 WHERE name = ?1"),
+      remove_(database, "DELETE FROM pack WHERE id = ?1"),
+      in_use_(database, "SELECT 1 FROM extent WHERE pack = ?1 LIMIT 1"),
+      add_live_(database, "UPDATE pack SET live_bytes = live_bytes + ?2 WHERE id = ?1"),
+      set_live_(database, "UPDATE pack SET live_bytes = ?2 WHERE name = ?1"),
+      count_(database, "SELECT count(*) FROM pack"),
+      freed_(database,
              "SELECT freed.id, pack.name, freed.offset, freed.length "
              "FROM freed CROSS JOIN pack ON pack.id = freed.pack ORDER BY freed.id LIMIT ?1"),
-      freed_bytes_(preparation, "SELECT coalesce(sum(length), 0) FROM freed"),
-      insert_freed_(preparation, "INSERT INTO freed(pack, offset, length) VALUES (?1, ?2, ?3)"),
-      remove_freed_(preparation, "DELETE FROM freed WHERE id = ?1"),
-      remove_freed_of_(preparation, "DELETE FROM freed WHERE pack = ?1") {}
+      freed_bytes_(database, "SELECT coalesce(sum(length), 0) FROM freed"),
+      insert_freed_(database, "INSERT INTO freed(pack, offset, length) VALUES (?1, ?2, ?3)"),
+      remove_freed_(database, "DELETE FROM freed WHERE id = ?1"),
+      remove_freed_of_(database, "DELETE FROM freed WHERE pack = ?1") {}
 
 Result<std::vector<PackRow>> PackTable::all() {
     Query query(all_);

@@ -15,22 +15,22 @@ int bounded(int limit) {
 
 }  // namespace
 
-Session::Session(Preparation& preparation, EntryCache& known_entries, UsageBoard& known_usage)
-    : begin_(preparation, "BEGIN IMMEDIATE"),
-      commit_(preparation, "COMMIT"),
-      nodes_(preparation),
-      entries_(preparation),
-      xattrs_(preparation),
-      packs_(preparation),
-      extents_(preparation, packs_),
-      containers_(preparation),
-      documents_(preparation),
-      counters_(preparation),
-      settings_(preparation),
-      usages_(preparation),
-      users_(preparation),
-      tokens_(preparation),
-      expiries_(preparation),
+Session::Session(Database& database, EntryCache& known_entries, UsageBoard& known_usage)
+    : begin_(database, "BEGIN IMMEDIATE"),
+      commit_(database, "COMMIT"),
+      nodes_(database),
+      entries_(database),
+      xattrs_(database),
+      packs_(database),
+      extents_(database, packs_),
+      containers_(database),
+      documents_(database),
+      counters_(database),
+      settings_(database),
+      usages_(database),
+      users_(database),
+      tokens_(database),
+      expiries_(database),
       known_entries_(known_entries),
       known_usage_(known_usage) {}
 

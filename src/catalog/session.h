@@ -17,7 +17,7 @@ namespace reelfs::catalog {
 
 class Session final : public Writer {
   public:
-    Session(Preparation& preparation, EntryCache& known_entries, UsageBoard& known_usage);
+    Session(Database& database, EntryCache& known_entries, UsageBoard& known_usage);
 
     Result<std::optional<NodeRow>> node(NodeId node) override;
     Result<std::optional<NodeId>> entry(NodeId parent, std::string_view name) override;

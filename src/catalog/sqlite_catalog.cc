@@ -31,9 +31,7 @@ Result<void> SqliteCatalog::connect(Disk& disk, const std::string& database_path
                                         database_path, found);
     RF_TRY(database_, Database::open(*vfs_, cache_bytes));
     RF_CHECK(migrate(*database_));
-    Preparation preparation{.database = *database_, .error = {}};
-    session_ = std::make_unique<Session>(preparation, known_entries_, known_usage_);
-    if (preparation.error) return *std::move(preparation.error);
+    session_ = std::make_unique<Session>(*database_, known_entries_, known_usage_);
     return done();
 }
 
