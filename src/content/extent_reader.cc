@@ -1,8 +1,8 @@
 #include "reelfs/content/extent_reader.h"
 
 #include <algorithm>
-#include <optional>
 
+#include "content/opener_cache.h"
 #include "reelfs/content/extent_codec.h"
 #include "reelfs/model/limits.h"
 
@@ -38,6 +38,11 @@ class ExtentReader::Session {
     Session(ExtentReader& reader, const PlacedExtent& extent, std::uint64_t start,
             std::size_t length)
         : reader_(reader), extent_(extent), layout_(extent.shape), start_(start), length_(length) {}
+    ~Session() {
+        if (opener_ && is_read_in_parts()) reader_.openers_->give_back(std::move(opener_));
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
 
     Result<void> check() const {
         if (start_ + length_ > extent_.shape.plain_bytes)
@@ -155,9 +160,16 @@ class ExtentReader::Session {
 
     Result<void> load_opener() {
         if (opener_) return done();
+        if (is_read_in_parts()) opener_ = reader_.openers_->take(extent_.shape);
+        if (opener_) return done();
         RF_TRY(auto key, reader_.keys_.container_key(extent_.shape.container, extent_.shape.key));
-        opener_.emplace(*key, extent_.shape);
+        opener_ = reader_.openers_->make(*key, extent_.shape);
         return done();
+    }
+
+    /// Others are read whole, and seldom again.
+    bool is_read_in_parts() const {
+        return extent_.location.pack && layout_.total_length() > kWholeReadMax;
     }
 
     /// A pack that is gone is damage, never "no such file".
@@ -183,7 +195,7 @@ class ExtentReader::Session {
                    cached_tags_) {
             tags_ = cached_tags_->span();
             return done();
-        } else if (layout_.total_length() <= kWholeReadMax) {
+        } else if (!is_read_in_parts()) {
             whole_ = Buffer(layout_.total_length());
             RF_CHECK(read_stored(0, whole_.span()));
             sealed_ = whole_.span();
@@ -214,7 +226,7 @@ class ExtentReader::Session {
         for (std::uint32_t i = 0; i < count; ++i) {
             const BlockIndex block(first.value() + i);
             MutableBytes bytes = target.subspan(i * block_bytes, block_bytes);
-            RF_CHECK(opener_->open_block(block, tag(block), bytes, bytes));
+            RF_CHECK(opener_->opener.open_block(block, tag(block), bytes, bytes));
         }
         return done();
     }
@@ -224,11 +236,11 @@ class ExtentReader::Session {
         RF_CHECK(load_opener());
         RF_CHECK(load_tags());
         if (!sealed_.empty())
-            return opener_->open_block(block, tag(block),
-                                       sealed_.subspan(layout_.sealed_start(block), plain.size()),
-                                       plain);
+            return opener_->opener.open_block(
+                block, tag(block), sealed_.subspan(layout_.sealed_start(block), plain.size()),
+                plain);
         RF_CHECK(read_stored(layout_.sealed_start(block), plain, once));
-        return opener_->open_block(block, tag(block), plain, plain);
+        return opener_->opener.open_block(block, tag(block), plain, plain);
     }
 
     /// And leaves it in the cache.
@@ -245,13 +257,27 @@ class ExtentReader::Session {
     const ExtentLayout layout_;
     const std::uint64_t start_;
     const std::size_t length_;
-    std::optional<ExtentOpener> opener_;
+    std::unique_ptr<OpenerCache::Item> opener_;
     BlockCache::Block cached_tags_;
     std::vector<std::byte> inline_;
     Buffer whole_;
     Bytes sealed_;  // the whole extent, when it was read whole
     Bytes tags_;
 };
+
+ExtentReader::ExtentReader(store::ExtentStore& store, InlineSource& inlines, KeySource& keys,
+                           BlockCache& cache)
+    : store_(store),
+      inlines_(inlines),
+      keys_(keys),
+      cache_(cache),
+      openers_(std::make_unique<OpenerCache>()) {}
+
+ExtentReader::~ExtentReader() = default;
+
+void ExtentReader::forget_keys() {
+    openers_->forget();
+}
 
 bool RecentMisses::note(const BlockKey& key) {
     const std::uint64_t hash =

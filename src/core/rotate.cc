@@ -46,6 +46,7 @@ class Rotation {
         const std::uint64_t epoch = context_.holds.advance();
         while (!context_.holds.wait_beyond(epoch, kReadersWait)) RF_CHECK(job_.check_cancelled());
         RF_CHECK(context_.keys.keep_newest(container_));
+        context_.reader.forget_keys();
         report_.complete = true;
         return report_;
     }

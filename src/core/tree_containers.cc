@@ -187,6 +187,7 @@ Result<void> TreeImpl::remove_container(std::string_view name) {
     // The key goes only when no power cut can bring the container back.
     RF_CHECK(context_.catalog.sync());
     RF_CHECK(context_.keys.remove_container(deleted));
+    context_.reader.forget_keys();
     if (auto* listener = listener_.load()) listener->entry_changed(kRootNode, name);
     return done();
 }

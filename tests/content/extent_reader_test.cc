@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
+#include "content/opener_cache.h"
 #include "reelfs/content/extent_codec.h"
 #include "reelfs/crypto/random.h"
 #include "reelfs/store/memory_store.h"
@@ -51,6 +55,65 @@ class ExtentReaderTest : public ::testing::Test, KeySource, InlineSource {
     std::unique_ptr<store::ExtentStore> store_ = store::make_memory_store(random_);
     ExtentReader reader_{*store_, *this, *this, cache_};
 };
+
+TEST_F(ExtentReaderTest, AnOpenerIsOneReadersAtATimeAndForgottenWhereverItIs) {
+    const ExtentShape first = extent().shape, second = extent().shape;  // of the same place
+    OpenerCache openers;
+    EXPECT_EQ(openers.take(first), nullptr);
+    openers.give_back(openers.make(*key_, first));
+    EXPECT_EQ(openers.take(second), nullptr) << "another salt";
+    auto one = openers.take(first);
+    ASSERT_NE(one, nullptr) << "whoever asked for another left it there";
+    EXPECT_EQ(openers.take(first), nullptr) << "somebody has it";
+    auto other = openers.make(*key_, second);
+    openers.give_back(std::move(other));
+    openers.forget();
+    EXPECT_EQ(openers.take(second), nullptr);
+    openers.give_back(std::move(one));
+    EXPECT_EQ(openers.take(first), nullptr) << "made before";
+    openers.give_back(openers.make(*key_, first));
+    EXPECT_NE(openers.take(first), nullptr);
+}
+
+TEST_F(ExtentReaderTest, ManyReadersOfAFewLargeExtentsAtOnceWhileKeysAreForgotten) {
+    struct Large {
+        PlacedExtent placed;
+        std::vector<std::byte> plain;
+    };
+    std::vector<Large> extents;
+    const PackId pack = *store_->open_pack(ContainerId(1));
+    for (std::uint64_t id : {5, 261, 6}) {  // the first two have one place among the openers
+        Large& large = extents.emplace_back();
+        large.plain.resize(200'000 + 1'000 * id);
+        random_.fill(large.plain);
+        const SealedExtent sealed = seal_extent(*key_, {ExtentId(id), ContainerId(1), KeyId(1), 12},
+                                                {NodeId(9), 0}, large.plain, random_);
+        const Bytes bytes = sealed.bytes.span();
+        large.placed = {.shape = sealed.shape, .location = *store_->put(pack, std::array{bytes})};
+    }
+    std::atomic<bool> stop = false;
+    std::jthread forgetful([&] {
+        while (!stop) reader_.forget_keys();
+    });
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < 3; ++i) {
+        const std::uint64_t seed = random_.seed() + static_cast<std::uint64_t>(i);
+        readers.emplace_back([&, seed] {
+            test::SeededRandom random(seed);
+            std::vector<std::byte> out;
+            for (int n = 0; n < 2'000; ++n) {
+                const Large& large = extents[random.below(extents.size())];
+                const std::size_t from = random.below(large.plain.size());
+                out.resize(1 +
+                           random.below(std::min<std::size_t>(large.plain.size() - from, 9'000)));
+                ASSERT_TRUE(reader_.read(large.placed, from, out, Caching::kKeepAgain).ok());
+                ASSERT_EQ(out, copy_of(Bytes(large.plain).subspan(from, out.size())));
+            }
+        });
+    }
+    readers.clear();
+    stop = true;
+}
 
 TEST_F(ExtentReaderTest, SmallReadsAreKeptFromTheSecondOn) {
     const PlacedExtent placed = extent();

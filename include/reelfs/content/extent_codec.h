@@ -102,7 +102,7 @@ struct ExtentIdentity {
 SealedExtent seal_extent(const crypto::SecretKey& container_key, const ExtentIdentity& identity,
                          const ExtentOrigin& origin, Bytes plain, Random& random);
 
-/// Opens blocks of one extent. Not thread-safe; cheap to make.
+/// Opens blocks of one extent. Not thread-safe. To make one costs about 2 us.
 class ExtentOpener {
   public:
     ExtentOpener(const crypto::SecretKey& container_key, const ExtentShape& shape);
@@ -110,6 +110,7 @@ class ExtentOpener {
     /// `sealed` has layout().sealed_length(block) bytes, `tag` 16; `plain` as many as `sealed` (the
     /// padding included), or is `sealed` itself. kCorrupt when not authentic.
     Result<void> open_block(BlockIndex block, Bytes tag, Bytes sealed, MutableBytes plain);
+    const ExtentShape& shape() const { return shape_; }
     const ExtentLayout& layout() const { return layout_; }
 
   private:

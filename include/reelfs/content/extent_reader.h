@@ -51,11 +51,13 @@ class RecentMisses {
     std::array<std::atomic<std::uint64_t>, 8192> marks_{};  // by hash; a newer one overwrites
 };
 
+class OpenerCache;
+
 class ExtentReader {
   public:
     ExtentReader(store::ExtentStore& store, InlineSource& inlines, KeySource& keys,
-                 BlockCache& cache)
-        : store_(store), inlines_(inlines), keys_(keys), cache_(cache) {}
+                 BlockCache& cache);
+    ~ExtentReader();
 
     /// Fills `out` with plaintext from `start`. kCorrupt when a block needed is damaged or missing.
     Result<void> read(const PlacedExtent& extent, std::uint64_t start, MutableBytes out,
@@ -69,6 +71,8 @@ class ExtentReader {
     /// all the same.
     bool pin_cached(const PlacedExtent& extent, std::uint64_t start, std::size_t length,
                     Pins& pins);
+    /// Wipes the expanded keys kept for the next read. After keys were taken from the source.
+    void forget_keys();
     /// How many reads have met damage.
     std::uint64_t damaged() const { return damaged_; }
 
@@ -80,6 +84,7 @@ class ExtentReader {
     KeySource& keys_;
     BlockCache& cache_;
     RecentMisses misses_;
+    std::unique_ptr<OpenerCache> openers_;
     std::atomic<std::uint64_t> damaged_{0};
 };
 
