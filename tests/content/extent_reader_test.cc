@@ -101,7 +101,7 @@ TEST_F(ExtentReaderTest, ManyReadersOfAFewLargeExtentsAtOnceWhileKeysAreForgotte
         readers.emplace_back([&, seed] {
             test::SeededRandom random(seed);
             std::vector<std::byte> out;
-            for (int n = 0; n < 2'000; ++n) {
+            for (int n = 0; n < 500; ++n) {
                 const Large& large = extents[random.below(extents.size())];
                 const std::size_t from = random.below(large.plain.size());
                 out.resize(1 +
