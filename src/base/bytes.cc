@@ -10,6 +10,11 @@
 
 namespace reelfs {
 
+bool all_zero(Bytes bytes) {
+    return bytes.empty() || (bytes[0] == std::byte{} &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 namespace {
 constexpr std::align_val_t kAlignment{64};
 constexpr std::size_t kMappedFrom = 128 * 1024;

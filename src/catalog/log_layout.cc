@@ -62,9 +62,4 @@ LogChecksum frame_checksum(LogChecksum before, Bytes plain) {
     return add(sum, reserved);
 }
 
-bool all_zero(Bytes bytes) {
-    return bytes.empty() || (bytes[0] == std::byte{} &&
-                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 }  // namespace reelfs::catalog

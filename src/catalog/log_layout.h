@@ -104,9 +104,6 @@ struct FrameHeader {
 };
 FrameHeader parse_frame_header(Bytes plain);
 
-/// As room that was reserved and never written reads.
-bool all_zero(Bytes bytes);
-
 /// The checksum that a frame must carry when the one before it carried `before`. `plain` is the
 /// opened frame: header, and the page without its reserved bytes (which are zeros).
 LogChecksum frame_checksum(LogChecksum before, Bytes plain);

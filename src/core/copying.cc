@@ -26,11 +26,6 @@ class Sum {
     std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
 };
 
-bool all_zero(Bytes bytes) {
-    return bytes.empty() || (bytes[0] == std::byte{} &&
-                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 }  // namespace
 
 Result<std::uint64_t> copy_range(const ReadPiece& read, File& target, std::uint64_t from,

@@ -27,11 +27,6 @@ namespace {
 
 constexpr std::size_t kPage = limits::pack_alignment;
 
-bool all_zero(Bytes bytes) {
-    return bytes.empty() || (bytes[0] == std::byte{} &&
-                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 /// The length whose checksum fits; nothing when none does. `sealed` begins with the header and ends
 /// where the longest extent of this shape, or the pack, does.
 std::optional<std::uint64_t> fitting_length(const content::ExtentHeader& header, Bytes sealed) {

@@ -47,10 +47,6 @@ void load(std::array<std::byte, Size>& to, const std::byte* from) {
     std::copy_n(from, Size, to.begin());
 }
 
-bool all_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{}; });
-}
-
 std::array<std::byte, kChecksumBytes> checksum_of(Bytes file) {
     prepare_sodium();
     std::array<std::byte, kChecksumBytes> sum;

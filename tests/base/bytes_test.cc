@@ -15,6 +15,17 @@ void fill(Buffer& buffer) {
     std::memset(buffer.data(), 0x5A, buffer.size());
 }
 
+TEST(Bytes, AllZeroSeesEveryByte) {
+    std::vector<std::byte> bytes(300);
+    EXPECT_TRUE(all_zero({}));
+    EXPECT_TRUE(all_zero(bytes));
+    for (std::byte& one : bytes) {
+        one = std::byte{1};
+        EXPECT_FALSE(all_zero(bytes));
+        one = std::byte{0};
+    }
+}
+
 TEST(Buffer, OfAnySizeHoldsWhatIsWritten) {
     for (const std::size_t size : {std::size_t{1}, 4 * kMiB / 1024, kMiB / 8 - 1, kMiB / 8,
                                    kMiB / 8 + 1, kMiB / 4 + 4'480, 8 * kMiB}) {

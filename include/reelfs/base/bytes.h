@@ -42,6 +42,9 @@ inline std::vector<std::byte> copy_of(Bytes bytes) {
     return {bytes.begin(), bytes.end()};
 }
 
+/// True of an empty one too.
+bool all_zero(Bytes bytes);
+
 /// An owned, move-only run of bytes; not zeroed when made. Aligned for I/O to 64 bytes.
 class Buffer {
   public:
