@@ -103,7 +103,9 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
     }
     Piece filling, appending;
     std::uint64_t total = 0;
-    while (!request.failure) {
+    // While a piece is appended the request is the pool's: whether that failed is looked at when it
+    // is done.
+    while (true) {
         if (!filling.room) {
             const std::uint64_t expected = body.chunked ? UINT64_MAX : body.left;
             const auto bytes = static_cast<std::size_t>(
@@ -111,6 +113,7 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
             filling.room = state_.budget.try_take(bytes);
             if (!filling.room) {
                 co_await wait_for(task_);
+                if (request.failure) break;
                 appending = {};
                 filling.room = co_await take_window(bytes);
             }
@@ -121,7 +124,7 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
         total += n;
         if (total > request.bytes_max) {
             co_await wait_for(task_);
-            request.failure = UploadRequest::too_large();
+            if (!request.failure) request.failure = UploadRequest::too_large();
             break;
         }
         const bool full = filling.free().empty();
@@ -137,6 +140,7 @@ inline Async<bool> Connection::receive_body(UploadRequest& request, std::int64_t
         if (full && (input_.size() > 0 || read_now())) continue;
         // Nothing is held while the peer is waited for: there may be many of these.
         co_await wait_for(task_);
+        if (request.failure) break;
         appending = {};
         filling = {};
         request.upload->waits();

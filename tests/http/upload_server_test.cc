@@ -364,6 +364,22 @@ TEST_F(UploadServerTest, AStreamingUploadThatFailsResetsItsReadersAndTheOldVersi
     EXPECT_EQ(body_of("/c/s/o"), "the old one");
 }
 
+TEST_F(UploadServerTest, WhereNoRoomIsLeftInTheMiddleItEndsThereWhileMoreArrives) {
+    core::QuotaChange change;
+    change.bytes = 2u << 20;
+    must(rig_.tree().set_quota("c", change));
+    const std::string body = patterned(6u << 20);
+    for (int time = 0; time < 5; ++time) {
+        RawClient peer = client();
+        peer.send(chunked_head("/c/big"));
+        peer.send(chunk(body) + "0\r\n\r\n");
+        EXPECT_EQ(peer.answer().status, 507);
+    }
+    EXPECT_EQ(put("/c/small", "fits").status, 200);
+    EXPECT_EQ(ask("DELETE", "/c/small").status, 200);
+    expect_nothing_left("each was over the quota");
+}
+
 TEST_F(UploadServerTest, ADeletedObjectIsGoneWithTheFoldersMadeForIt) {
     put("/c/p/q/x", "1");
     put("/c/p/y", "2");
