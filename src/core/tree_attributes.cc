@@ -35,7 +35,7 @@ Result<Attributes> TreeImpl::change(const Caller& caller, NodeId id,
             if (node->upload != Node::Upload::kNone)
                 return Error(Errc::kBusy, "it is being uploaded");
         }
-        if (caller.drops_privileges) RF_CHECK(drop_privileges(node));
+        if (caller.drops_privileges) RF_CHECK(drop_privileges(node, caller));
         RF_CHECK(files_.truncate(node, *change.size));
         if (*change.size == 0) RF_CHECK(restart_age(id));
     }
@@ -50,6 +50,7 @@ Result<Attributes> TreeImpl::change(const Caller& caller, NodeId id,
             [&](Writer& w, Changed& changed) -> Result<void> {
                 RF_TRY(row, require(w, id));
                 Attributes& a = row.attributes;
+                const std::uint32_t group_before = a.gid;
                 if (change.mode) {
                     RF_CHECK(set_mode(w, row, *change.mode & 07777));
                     row.implicit_folder = false;
@@ -58,7 +59,8 @@ Result<Attributes> TreeImpl::change(const Caller& caller, NodeId id,
                 if (change.gid) a.gid = *change.gid;
                 if ((change.uid || change.gid) && !change.mode && !a.is_directory()) {
                     // A new owner does not inherit the right to become somebody (chown(2)).
-                    a.mode = without_privileges(a.mode);
+                    const bool keeps_group = caller.uid == 0 || caller.belongs_to(group_before);
+                    a.mode = without_privileges(a.mode, keeps_group);
                 }
                 if (change.accessed_now) a.accessed = now;
                 if (change.accessed) a.accessed = *change.accessed;

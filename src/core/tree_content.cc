@@ -40,7 +40,9 @@ Result<std::shared_ptr<OpenFile>> TreeImpl::open(NodeId id, OpenFlags flags) {
     open_files_.fetch_add(1, std::memory_order_relaxed);
     auto file = std::make_shared<OpenFile>(node, flags);
     if (flags.truncate && flags.write) {
-        auto truncated = flags.drops_privileges ? drop_privileges(node) : done();
+        auto truncated = done();
+        if (flags.drops_privileges)
+            truncated = drop_privileges(node, [&](std::uint32_t) { return flags.by_group_member; });
         if (truncated) truncated = files_.truncate(node, 0);
         if (truncated) truncated = restart_age(id);
         if (!truncated) {
@@ -80,7 +82,7 @@ Result<std::size_t> TreeImpl::read(OpenFile& file, std::uint64_t offset, Mutable
 Result<void> TreeImpl::write(const Caller& caller, OpenFile& file, std::uint64_t offset,
                              Bytes bytes) {
     if (!file.flags.write) return Error(Errc::kBadHandle, "not opened for writing");
-    if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node));
+    if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node, caller));
     RF_CHECK(files_.write(file.node, offset, bytes));
     return file.flags.sync ? files_.fsync(file.node) : done();
 }
@@ -156,15 +158,24 @@ void TreeImpl::drop_reader(const std::shared_ptr<Node>& node, bool follower) {
     if (orphan) reap_later(node->id);
 }
 
-Result<void> TreeImpl::drop_privileges(const std::shared_ptr<Node>& node) {
+Result<void> TreeImpl::drop_privileges(const std::shared_ptr<Node>& node, const Caller& caller) {
+    return drop_privileges(node, [&](std::uint32_t group) { return caller.belongs_to(group); });
+}
+
+Result<void> TreeImpl::drop_privileges(const std::shared_ptr<Node>& node,
+                                       const std::function<bool(std::uint32_t group)>& is_member) {
+    std::uint32_t mode = 0, group = 0;
     {
         MutexLock lock(node->mutex);
-        const std::uint32_t mode = node->row.attributes.mode;
-        if (without_privileges(mode) == mode) return done();
+        mode = node->row.attributes.mode;
+        group = node->row.attributes.gid;
     }
+    if (without_privileges(mode, false) == mode) return done();
+    const bool by_member = is_member(group);
+    if (without_privileges(mode, by_member) == mode) return done();
     return transact(Effect::kAdds, [&](catalog::Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(auto row, require(w, node->id));
-        row.attributes.mode = without_privileges(row.attributes.mode);
+        row.attributes.mode = without_privileges(row.attributes.mode, by_member);
         row.attributes.changed = context_.clock.now();
         RF_CHECK(w.update_node(row));
         changed.push_back(row);
@@ -203,7 +214,7 @@ Result<void> TreeImpl::allocate(const Caller& caller, OpenFile& file, AllocateMo
                                             : touch(file.node);
     };
     RF_CHECK(context_.check_writable());
-    if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node));
+    if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node, caller));
     // Nothing is set aside for it: whether there is room now is all it says.
     const auto check_room = [&]() -> Result<void> {
         RF_CHECK(context_.space.check_room(length));
@@ -279,7 +290,7 @@ Result<std::uint64_t> TreeImpl::copy_range(const Caller& caller, OpenFile& sourc
         return Error(Errc::kInvalid, "the ranges overlap");
     if (length == 0) return 0;
     RF_CHECK(context_.check_writable());
-    if (caller.drops_privileges) RF_CHECK(drop_privileges(target.node));
+    if (caller.drops_privileges) RF_CHECK(drop_privileges(target.node, caller));
     std::uint64_t copied = length;
     if (length < std::uint64_t{1} << context_.block_shift(target.node->container)) {
         // A piece of a block keeps all of it alive, and its rows cost as much as its bytes.

@@ -206,7 +206,9 @@ class TreeImpl final : public Tree {
     /// A change that left every byte as it was.
     Result<void> touch(const std::shared_ptr<Node>& node);
     /// Before somebody without privilege changes the content: what is written must not give any.
-    Result<void> drop_privileges(const std::shared_ptr<Node>& node);
+    Result<void> drop_privileges(const std::shared_ptr<Node>& node, const Caller& caller);
+    Result<void> drop_privileges(const std::shared_ptr<Node>& node,
+                                 const std::function<bool(std::uint32_t group)>& is_member);
     /// An access control list from outside; `row` is the caller's to write.
     Result<void> set_acl(catalog::Writer& w, catalog::NodeRow& row, std::string_view name,
                          Bytes value, SetGid sgid) const;

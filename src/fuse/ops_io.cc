@@ -92,8 +92,14 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
 void open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* file) noexcept {
     answer(request, Operation::kOpen, [&](Door& door, Reply& reply) {
         core::OpenFlags flags = open_flags_of(file->flags);
+        const NodeId node = door.ids.node_of(ino);
         flags.drops_privileges = flags.truncate && caller_of(request).drops_privileges;
-        auto opened = door.tree.open(door.ids.node_of(ino), flags);
+        if (flags.drops_privileges) {
+            auto now = door.tree.attributes(node);
+            if (!now) return std::move(reply).error(now.error());
+            flags.by_group_member = (now->mode & S_ISGID) != 0 && in_group(request, now->gid);
+        }
+        auto opened = door.tree.open(node, flags);
         if (!opened) return std::move(reply).error(opened.error());
         if (!keep(door, *std::move(opened), *file)) return std::move(reply).error_number(ENFILE);
         if (!std::move(reply).opened(*file)) give_back(door, file->fh);

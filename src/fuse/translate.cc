@@ -139,11 +139,15 @@ core::AttributeChange change_of(const struct stat& wanted, int to_set) {
 
 Caller caller_of(fuse_req_t request) {
     const fuse_ctx* context = fuse_req_ctx(request);
-    Caller caller{context->uid, context->gid, static_cast<std::uint32_t>(context->pid),
-                  static_cast<std::uint32_t>(context->umask)};
+    Caller caller;
+    caller.uid = context->uid;
+    caller.gid = context->gid;
+    caller.pid = static_cast<std::uint32_t>(context->pid);
+    caller.umask = static_cast<std::uint32_t>(context->umask);
     const bool told = (door_of(request).init.agreed() & init_flags::kHandleKillprivV2) != 0;
     const auto drops = told ? noted_request_drops_privileges() : std::nullopt;
     caller.drops_privileges = drops.value_or(caller.uid != 0);
+    caller.has_group = [request](std::uint32_t group) { return in_group(request, group); };
     return caller;
 }
 

@@ -75,6 +75,44 @@ TEST_F(PrivilegesTest, AChangeOfContentTakesThemFromAllButThePrivileged) {
     }
 }
 
+TEST_F(PrivilegesTest, AMemberOfAGroupThatMayNotExecuteLeavesItsSgid) {
+    const auto fresh = [&](const std::string& name) {
+        const NodeId node = file(name);
+        AttributeChange change;
+        change.mode = 06744;
+        change.gid = 7;
+        must(tree().change({}, node, change));
+        return node;
+    };
+    const auto by = [](std::uint32_t gid, std::uint32_t other) {
+        Caller caller{.uid = 5, .gid = gid, .drops_privileges = true};
+        caller.has_group = [other](std::uint32_t group) { return group == other; };
+        return caller;
+    };
+    const std::pair<Caller, std::uint32_t> cases[] = {
+        {by(7, 0), 02744u}, {by(0, 7), 02744u}, {by(0, 8), 0744u}};
+    int number = 0;
+    for (const auto& [caller, left] : cases) {
+        const NodeId written = fresh("w" + std::to_string(number));
+        auto open = must(tree().open(written, {.write = true}));
+        must(tree().write(caller, *open, 0, bytes_of("x")));
+        tree().release(open);
+        EXPECT_EQ(mode(written), left);
+        const NodeId cut = fresh("c" + std::to_string(number));
+        tree().release(must(tree().open(cut, {.write = true,
+                                              .truncate = true,
+                                              .drops_privileges = true,
+                                              .by_group_member = caller.belongs_to(7)})));
+        EXPECT_EQ(mode(cut), left);
+        const NodeId given = fresh("g" + std::to_string(number));
+        AttributeChange change;
+        change.gid = 9;
+        must(tree().change(caller, given, change));
+        EXPECT_EQ(mode(given), left) << "the group it had decides";
+        ++number;
+    }
+}
+
 TEST_F(PrivilegesTest, WhatTakesThemAwayIsAChangeOfTheNode) {
     const NodeId node = file("f");
     const Timestamp before = must(tree().attributes(node)).changed;

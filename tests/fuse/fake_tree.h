@@ -483,7 +483,7 @@ class FakeTree final : public core::Tree {
         return made.attributes;
     }
     static void drop_privileges(Attributes& attributes) {
-        attributes.mode = without_privileges(attributes.mode);
+        attributes.mode = without_privileges(attributes.mode, false);
     }
     void drop(NodeId node) REQUIRES(mutex_) {
         Node& dropped = *nodes_.at(node);

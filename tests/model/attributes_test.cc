@@ -5,13 +5,17 @@
 namespace reelfs {
 namespace {
 
-TEST(Attributes, AChangeTakesSuidAndTheSgidOfExecutables) {
-    EXPECT_EQ(without_privileges(04755), 0755u);
-    EXPECT_EQ(without_privileges(02755), 0755u);
-    EXPECT_EQ(without_privileges(06711), 0711u);
-    EXPECT_EQ(without_privileges(02744), 02744u);  // mandatory locking, not sgid
-    EXPECT_EQ(without_privileges(06744), 02744u);
-    EXPECT_EQ(without_privileges(01644), 01644u);
+TEST(Attributes, AChangeTakesSuidAndSgidButForAMemberWhoseGroupMayNotExecute) {
+    for (const bool member : {false, true}) {
+        EXPECT_EQ(without_privileges(04755, member), 0755u);
+        EXPECT_EQ(without_privileges(02755, member), 0755u);
+        EXPECT_EQ(without_privileges(06711, member), 0711u);
+        EXPECT_EQ(without_privileges(01644, member), 01644u);
+    }
+    EXPECT_EQ(without_privileges(02744, true), 02744u);
+    EXPECT_EQ(without_privileges(06744, true), 02744u);
+    EXPECT_EQ(without_privileges(02744, false), 0744u);
+    EXPECT_EQ(without_privileges(06744, false), 0744u);
 }
 
 }  // namespace

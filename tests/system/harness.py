@@ -40,6 +40,9 @@ BIN = os.path.abspath(os.environ.get("REELFS_BIN") or
                       os.path.join(os.environ.get("REELFS_SOURCE", SOURCE), "build/release/reelfs"))
 FULL = os.environ.get("REELFS_TEST_SCALE", "ci") == "full"
 STAND_IN = os.environ.get("REELFS_STAND_IN") == "1"
+# What a change of content by somebody outside the file's group does to sgid where the group may not execute: Linux's own
+# file systems drop it since 6.2, as reelfs does on every Linux.
+SGID_WITHOUT_EXECUTION_IS_DROPPED = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 2)
 OWNER = "daemon"   # as root: whose the stores are, and whom their daemons run as; every Debian has this user
 
 MiB = 1 << 20

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import STAND_IN, Plain, Store, picture, scaled, seeded
+from harness import SGID_WITHOUT_EXECUTION_IS_DROPPED, STAND_IN, Plain, Store, picture, scaled, seeded
 
 STEPS = 250   # of one round; a round begins with empty trees
 
@@ -111,7 +111,10 @@ def random_call(random, names):
         value = "/".join(random.choice(("a", "b", "..")) for _ in range(random.choice((1, 2))))
     elif name == "set a list":
         value = list_value(random)
-    return name, path(), path(), random.choice(MODES + (random.randrange(4096),)), value
+    number = random.choice(MODES + (random.randrange(4096),))
+    if not SGID_WITHOUT_EXECUTION_IS_DROPPED and number & 0o2010 == 0o2000:
+        number |= 0o10
+    return name, path(), path(), number, value
 
 
 class Users:

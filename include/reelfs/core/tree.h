@@ -45,6 +45,7 @@ struct OpenFlags {
     bool truncate = false;
     bool sync = false;              // O_SYNC or O_DSYNC: every write is an fsync
     bool drops_privileges = false;  // with truncate; as Caller's
+    bool by_group_member = false;   // with that: whether the caller belongs to the file's group
 };
 
 /// What to change; absent means keep. Times: a value, or now.

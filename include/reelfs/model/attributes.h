@@ -44,11 +44,13 @@ struct Attributes {
     bool operator==(const Attributes&) const = default;
 };
 
-/// A mode after somebody without privilege changed the content or the owner: without suid, and
-/// without sgid where the group may execute (otherwise it means mandatory locking).
-inline std::uint32_t without_privileges(std::uint32_t mode) {
+/// A mode after somebody without privilege changed the content or the owner: without suid; and
+/// without sgid, unless the group may not execute and whoever changed it belongs to the group. As
+/// Linux has it since 6.2 (before, everybody was taken for a member).
+inline std::uint32_t without_privileges(std::uint32_t mode, bool by_group_member) {
     constexpr std::uint32_t kSetUid = 04000, kSetGid = 02000, kGroupExecutes = 010;
-    return mode & ~(kSetUid | ((mode & kGroupExecutes) != 0 ? kSetGid : 0u));
+    const bool keeps_sgid = by_group_member && (mode & kGroupExecutes) == 0;
+    return mode & ~(kSetUid | (keeps_sgid ? 0u : kSetGid));
 }
 
 }  // namespace reelfs
