@@ -162,8 +162,9 @@ class ExtentReader::Session {
         if (opener_) return done();
         if (is_read_in_parts()) opener_ = reader_.openers_->take(extent_.shape);
         if (opener_) return done();
+        const std::uint64_t generation = reader_.openers_->generation();
         RF_TRY(auto key, reader_.keys_.container_key(extent_.shape.container, extent_.shape.key));
-        opener_ = reader_.openers_->make(*key, extent_.shape);
+        opener_ = OpenerCache::make(*key, extent_.shape, generation);
         return done();
     }
 

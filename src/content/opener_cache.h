@@ -34,9 +34,10 @@ class OpenerCache {
         give_back(std::move(item));
         return nullptr;
     }
-    /// Makes one. give_back() keeps it unless forget() came in between.
-    std::unique_ptr<Item> make(const crypto::SecretKey& container_key, const ExtentShape& shape) {
-        const std::uint64_t generation = generation_.load(std::memory_order_acquire);
+    /// To be asked before the key is: an opener of a key that forget() has since met is not kept.
+    std::uint64_t generation() const { return generation_.load(std::memory_order_seq_cst); }
+    static std::unique_ptr<Item> make(const crypto::SecretKey& container_key,
+                                      const ExtentShape& shape, std::uint64_t generation) {
         return std::unique_ptr<Item>(new Item{ExtentOpener(container_key, shape), generation});
     }
     void give_back(std::unique_ptr<Item> item) {

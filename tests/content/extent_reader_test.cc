@@ -60,18 +60,22 @@ TEST_F(ExtentReaderTest, AnOpenerIsOneReadersAtATimeAndForgottenWhereverItIs) {
     const ExtentShape first = extent().shape, second = extent().shape;  // of the same place
     OpenerCache openers;
     EXPECT_EQ(openers.take(first), nullptr);
-    openers.give_back(openers.make(*key_, first));
+    openers.give_back(OpenerCache::make(*key_, first, openers.generation()));
     EXPECT_EQ(openers.take(second), nullptr) << "another salt";
     auto one = openers.take(first);
     ASSERT_NE(one, nullptr) << "whoever asked for another left it there";
     EXPECT_EQ(openers.take(first), nullptr) << "somebody has it";
-    auto other = openers.make(*key_, second);
+    auto other = OpenerCache::make(*key_, second, openers.generation());
     openers.give_back(std::move(other));
     openers.forget();
     EXPECT_EQ(openers.take(second), nullptr);
     openers.give_back(std::move(one));
     EXPECT_EQ(openers.take(first), nullptr) << "made before";
-    openers.give_back(openers.make(*key_, first));
+    const std::uint64_t before = openers.generation();
+    openers.forget();
+    openers.give_back(OpenerCache::make(*key_, first, before));
+    EXPECT_EQ(openers.take(first), nullptr) << "its key was asked for before";
+    openers.give_back(OpenerCache::make(*key_, first, openers.generation()));
     EXPECT_NE(openers.take(first), nullptr);
 }
 
