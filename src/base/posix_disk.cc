@@ -7,11 +7,13 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -38,6 +40,18 @@ bool is_uncached(const Fd& file, std::uint64_t offset, std::uint64_t length) {
     if (::syscall(kCachestat, file.get(), &range, &counts, 0) == 0) return counts.cached == 0;
     if (errno == ENOSYS) known = false;
     return false;
+}
+
+/// RWF_DONTCACHE of pwritev2(2), which Debian 12's headers do not have: written back at once, and
+/// the pages dropped when that is done. From Linux 6.16 on: 6.14 and 6.15 may drop a page that has
+/// become dirty again meanwhile.
+constexpr int kDontCache = 0x80;
+
+bool kernel_drops_written_pages() {
+    utsname system{};
+    int major = 0, minor = 0;
+    return ::uname(&system) == 0 && std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 16));
 }
 
 /// A file once more, for reads past the page cache. Opened at the first of them: most files never
@@ -126,28 +140,16 @@ class PosixFile final : public File {
     }
 
     Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) override {
-        std::vector<iovec> vectors;
-        vectors.reserve(pieces.size());
-        for (Bytes piece : pieces) {
-            if (piece.empty()) continue;
-            vectors.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
-        }
-        std::size_t first = 0;
-        while (first < vectors.size()) {
-            int count = static_cast<int>(std::min<std::size_t>(vectors.size() - first, IOV_MAX));
-            ssize_t n = ::pwritev(fd_.get(), &vectors[first], count, static_cast<off_t>(offset));
-            if (n < 0 && errno == EINTR) continue;
-            if (n < 0) return Error::from_errno(errno, "write " + path_);
-            offset += static_cast<std::uint64_t>(n);
-            auto left = static_cast<std::size_t>(n);
-            while (first < vectors.size() && left >= vectors[first].iov_len)
-                left -= vectors[first++].iov_len;
-            if (left > 0) {
-                vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base) + left;
-                vectors[first].iov_len -= left;
-            }
-        }
-        return done();
+        return write(offset, pieces, 0);
+    }
+
+    Result<void> write_bulk_at(std::uint64_t offset, std::span<const Bytes> pieces) override {
+        static const bool known = kernel_drops_written_pages();
+        if (!known || !drops_written_pages_) return write_at(offset, pieces);
+        auto written = write(offset, pieces, kDontCache);
+        if (written || written.error().code() != Errc::kUnsupported) return written;
+        drops_written_pages_ = false;  // the file system does not: nothing was written
+        return write_at(offset, pieces);
     }
 
     Result<void> sync() override {
@@ -190,8 +192,35 @@ class PosixFile final : public File {
     }
 
   private:
+    Result<void> write(std::uint64_t offset, std::span<const Bytes> pieces, int flags) {
+        std::vector<iovec> vectors;
+        vectors.reserve(pieces.size());
+        for (Bytes piece : pieces) {
+            if (piece.empty()) continue;
+            vectors.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+        }
+        std::size_t first = 0;
+        while (first < vectors.size()) {
+            int count = static_cast<int>(std::min<std::size_t>(vectors.size() - first, IOV_MAX));
+            ssize_t n =
+                ::pwritev2(fd_.get(), &vectors[first], count, static_cast<off_t>(offset), flags);
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) return Error::from_errno(errno, "write " + path_);
+            offset += static_cast<std::uint64_t>(n);
+            auto left = static_cast<std::size_t>(n);
+            while (first < vectors.size() && left >= vectors[first].iov_len)
+                left -= vectors[first++].iov_len;
+            if (left > 0) {
+                vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base) + left;
+                vectors[first].iov_len -= left;
+            }
+        }
+        return done();
+    }
+
     const Fd fd_;
     const std::string path_;
+    std::atomic<bool> drops_written_pages_ = true;
     mutable DirectFile direct_;
 };
 

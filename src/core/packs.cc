@@ -7,8 +7,8 @@
 
 namespace reelfs::core {
 
-Result<PackId> Packs::open(ContainerId container) {
-    RF_TRY(PackId pack, store_.open_pack(container));
+Result<PackId> Packs::open(ContainerId container, store::PackUse use) {
+    RF_TRY(PackId pack, store_.open_pack(container, use));
     RF_CHECK(catalog_.write(
         [&](catalog::Writer& w) { return w.insert_pack({.pack = pack, .container = container}); }));
     MutexLock lock(mutex_);
@@ -17,7 +17,7 @@ Result<PackId> Packs::open(ContainerId container) {
 }
 
 Result<PackId> Packs::own_pack(ContainerId container) {
-    return open(container);
+    return open(container, store::PackUse::kStream);
 }
 
 Result<PackId> Packs::shared_pack(ContainerId container) {
@@ -37,7 +37,7 @@ Result<PackId> Packs::shared_pack(ContainerId container) {
     }
     opening_[container] = true;
     lock.unlock();
-    auto pack = open(container);
+    auto pack = open(container, store::PackUse::kShared);
     lock.lock();
     opening_[container] = false;
     if (pack) shared_[container] = *pack;

@@ -113,7 +113,7 @@ class Packs {
             return durable_end != recorded_end || (finished && !recorded_closed);
         }
     };
-    Result<PackId> open(ContainerId container) EXCLUDES(mutex_);
+    Result<PackId> open(ContainerId container, store::PackUse use) EXCLUDES(mutex_);
     void release(const PackId& pack) EXCLUDES(mutex_);
     void close_in_store(const PackId& pack) REQUIRES(mutex_);
 

@@ -15,9 +15,9 @@ class FaultyStore final : public ExtentStore {
     FaultyStore(std::unique_ptr<ExtentStore> inner, FaultPlan plan)
         : inner_(std::move(inner)), plan_(std::move(plan)) {}
 
-    Result<PackId> open_pack(ContainerId owner) override {
+    Result<PackId> open_pack(ContainerId owner, PackUse use) override {
         RF_CHECK(plan_(StoreCall::kOpenPack));
-        return inner_->open_pack(owner);
+        return inner_->open_pack(owner, use);
     }
     Result<Location> put(const PackId& pack, std::span<const Bytes> pieces) override {
         RF_CHECK(check_not_failed(pack));

@@ -61,7 +61,7 @@ class MemoryStore final : public ExtentStore {
   public:
     explicit MemoryStore(Random& random) : random_(random) {}
 
-    Result<PackId> open_pack(ContainerId) override {
+    Result<PackId> open_pack(ContainerId, PackUse) override {
         PackId id;
         random_.fill(id.bytes);
         MutexLock lock(mutex_);

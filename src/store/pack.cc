@@ -1,11 +1,16 @@
 #include "store/pack.h"
 
 #include "reelfs/base/log.h"
+#include "reelfs/model/limits.h"
 
 namespace reelfs::store {
 
-Pack::Pack(PackId id, std::shared_ptr<File> file, std::function<Result<void>()> make_name_durable)
-    : id_(id), file_(std::move(file)), make_name_durable_(std::move(make_name_durable)) {}
+Pack::Pack(PackId id, PackUse use, std::shared_ptr<File> file,
+           std::function<Result<void>()> make_name_durable)
+    : id_(id),
+      use_(use),
+      file_(std::move(file)),
+      make_name_durable_(std::move(make_name_durable)) {}
 
 Result<Location> Pack::put(std::span<const Bytes> pieces) {
     std::uint64_t length = 0;
@@ -13,7 +18,9 @@ Result<Location> Pack::put(std::span<const Bytes> pieces) {
     if (length == 0) return Error(Errc::kInvalid, "put of no bytes into pack " + id_.hex());
     RF_TRY(const std::uint64_t offset, reserve(length));
 
-    const Result<void> written = file_->write_at(offset, pieces);
+    const bool bulk = use_ == PackUse::kStream && length >= limits::bulk_put_bytes_min;
+    const Result<void> written =
+        bulk ? file_->write_bulk_at(offset, pieces) : file_->write_at(offset, pieces);
     const bool full = !written && (written.error().code() == Errc::kNoSpace ||
                                    written.error().code() == Errc::kQuota);
     // Part of it may have been written: without this, a full disk would stay fuller than need be.

@@ -14,7 +14,7 @@
 
 #include "reelfs/base/disk.h"
 #include "reelfs/base/mutex.h"
-#include "reelfs/model/extent.h"
+#include "reelfs/store/extent_store.h"
 #include "store/write_ledger.h"
 
 namespace reelfs::store {
@@ -23,7 +23,8 @@ class Pack {
   public:
     /// `make_name_durable` runs before the first sync, perhaps in several threads over time, never
     /// in two at once.
-    Pack(PackId id, std::shared_ptr<File> file, std::function<Result<void>()> make_name_durable);
+    Pack(PackId id, PackUse use, std::shared_ptr<File> file,
+         std::function<Result<void>()> make_name_durable);
 
     Result<Location> put(std::span<const Bytes> pieces) EXCLUDES(mutex_);
     /// The durable end; kIo for ever after one failure.
@@ -39,6 +40,7 @@ class Pack {
     Error failed() const;
 
     const PackId id_;
+    const PackUse use_;
     const std::shared_ptr<File> file_;
     const std::function<Result<void>()> make_name_durable_;
 

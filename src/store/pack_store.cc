@@ -84,10 +84,10 @@ class PackStore final : public ExtentStore {
     PackStore(Random& random, std::vector<std::unique_ptr<Zone>> zones)
         : random_(random), zones_(std::move(zones)) {}
 
-    Result<PackId> open_pack(ContainerId) override {
+    Result<PackId> open_pack(ContainerId, PackUse use) override {
         std::optional<Error> first_error;
         for (Zone* zone : zones_.by_room()) {
-            auto opened = open_in(*zone);
+            auto opened = open_in(*zone, use);
             if (opened) return opened;
             log::warning("no new pack in {}: {}", zone->path(), opened.error().message());
             if (!first_error) first_error = std::move(opened).error();
@@ -196,7 +196,7 @@ class PackStore final : public ExtentStore {
                         location.offset + skip + count, location.offset + skip + out.size()));
     }
 
-    Result<PackId> open_in(Zone& zone) {
+    Result<PackId> open_in(Zone& zone, PackUse use) {
         PackId id;
         random_.fill(id.bytes);
         auto file = zone.create(id);
@@ -206,7 +206,7 @@ class PackStore final : public ExtentStore {
         }
         if (!file) return std::move(file).error();
         writers_.add(id,
-                     std::make_shared<Pack>(id, *std::move(file),
+                     std::make_shared<Pack>(id, use, *std::move(file),
                                             [&zone, id] { return zone.make_name_durable(id); }),
                      &zone);
         return id;

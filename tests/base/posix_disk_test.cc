@@ -1,9 +1,12 @@
-// Reads past the page cache: the same bytes, and nothing left in it.
+// Reads and writes past the page cache: the same bytes, and nothing left in it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include <iostream>
 
 #include "reelfs/base/disk.h"
 #include "support/seeded_random.h"
@@ -34,9 +37,10 @@ class PosixFileTest : public ::testing::Test {
         return copy_of(there.first(std::min(length, there.size())));
     }
     /// Of the file's pages, how many the page cache holds.
-    std::size_t cached_pages() const {
+    std::size_t cached_pages() const { return cached_pages(path_); }
+    std::size_t cached_pages(const std::string& path) const {
         const std::size_t pages = (bytes_.size() + 4095) / 4096;
-        const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+        const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         void* const map = ::mmap(nullptr, bytes_.size(), PROT_READ, MAP_SHARED, fd, 0);
         std::vector<unsigned char> there(pages);
         EXPECT_EQ(::mincore(map, bytes_.size(), there.data()), 0);
@@ -45,6 +49,22 @@ class PosixFileTest : public ::testing::Test {
         std::size_t count = 0;
         for (const unsigned char page : there) count += page & 1;
         return count;
+    }
+    void expect_file_is(const std::vector<std::byte>& bytes) {
+        std::vector<std::byte> found(bytes.size());
+        EXPECT_EQ(*file_->read_at(0, found), bytes.size());
+        EXPECT_EQ(found, bytes);
+    }
+    /// What the system leaves of a write it was told to drop, tried on a file of its own.
+    bool system_drops_written_pages() {
+        const int fd = ::open((path_ + ".tried").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        iovec all{bytes_.data(), bytes_.size()};
+        constexpr int kDontCache = 0x80;
+        const bool wrote = ::pwritev2(fd, &all, 1, 0, kDontCache) == ssize_t(bytes_.size());
+        ::fdatasync(fd);
+        const bool dropped = wrote && cached_pages(path_ + ".tried") == 0;
+        ::close(fd);
+        return dropped;
     }
     bool can_go_past() const {
         const int fd = ::open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -87,6 +107,39 @@ TEST_F(PosixFileTest, WhatIsReadOnceTakesNoRoomInThePageCache) {
     std::vector<std::byte> found(8'192);
     ASSERT_TRUE(file_->read_at(100'000, found).ok());
     EXPECT_GE(cached_pages(), 3u);
+}
+
+TEST_F(PosixFileTest, WhatIsWrittenInBulkIsTheSameBesideWhatIsNot) {
+    for (int i = 0; i < 300; ++i) {
+        const std::size_t at = random_.below(bytes_.size() - 10'000);
+        const MutableBytes part = MutableBytes(bytes_).subspan(at, 1 + random_.below(10'000));
+        random_.fill(part);
+        const Bytes pieces[] = {Bytes(part).first(part.size() / 2),
+                                Bytes(part).subspan(part.size() / 2)};
+        const bool bulk = random_.below(2) == 0;
+        ASSERT_TRUE((bulk ? file_->write_bulk_at(at, pieces) : file_->write_at(at, pieces)).ok());
+        if (i % 7 == 0) expect_file_is(bytes_);
+        if (i % 11 == 0) {
+            ASSERT_TRUE(file_->sync().ok());
+            file_->drop_cache();  // now it comes from the device
+            expect_file_is(bytes_);
+        }
+    }
+}
+
+TEST_F(PosixFileTest, WhatIsAppendedInBulkTakesNoRoomInThePageCache) {
+    const std::string path = path_ + ".bulk";
+    file_ = disk_.open(path, OpenMode::kCreateNew).value();
+    const Bytes all(bytes_);
+    ASSERT_TRUE(file_->write_bulk_at(0, std::span(&all, 1)).ok());
+    ASSERT_TRUE(file_->sync().ok());
+    const bool drops = system_drops_written_pages();
+    if (!drops) std::cout << "the system keeps written pages: so does the file\n";
+    EXPECT_EQ(cached_pages(path) == 0, drops);
+    expect_file_is(bytes_);
+    ASSERT_TRUE(file_->write_at(0, std::span(&all, 1)).ok());
+    ASSERT_TRUE(file_->sync().ok());
+    EXPECT_GT(cached_pages(path), 0u);
 }
 
 }  // namespace

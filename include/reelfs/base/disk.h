@@ -33,6 +33,11 @@ class File {
     Result<void> write_at(std::uint64_t offset, Bytes bytes) {
         return write_at(offset, std::span<const Bytes>(&bytes, 1));
     }
+    /// The same, of much that is not likely to be read soon: on its way to the device at once, and
+    /// not left in the page cache, where system and file system can do that.
+    virtual Result<void> write_bulk_at(std::uint64_t offset, std::span<const Bytes> pieces) {
+        return write_at(offset, pieces);
+    }
     /// fdatasync: everything written by calls that had returned before this one began is durable on
     /// success.
     virtual Result<void> sync() = 0;

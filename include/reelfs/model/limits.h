@@ -35,6 +35,9 @@ inline constexpr std::size_t pack_alignment = 4 * KiB;
 inline constexpr std::uint64_t shared_pack_bytes_max = 256 * MiB;
 /// A writer that has sealed this much gets a pack to itself.
 inline constexpr std::uint64_t own_pack_from_bytes = 8 * MiB;
+/// What such a writer seals in pieces of at least this goes past the page cache, where playlists
+/// and segments have more use of the room; smaller pieces are gathered there by the kernel.
+inline constexpr std::size_t bulk_put_bytes_min = 256 * KiB;
 /// A sealed extent of at most this many bytes lives in the catalog.
 inline constexpr std::size_t inline_extent_bytes_max = 8 * KiB;
 /// Inline bytes a file may gather before they move to a pack.

@@ -49,13 +49,19 @@ struct StoreSpace {
     std::uint64_t free_bytes = 0;
 };
 
+enum class PackUse {
+    kShared,  // by many small files
+    kStream,  // by one long file: what is put in large pieces is not likely to be read soon
+};
+
 class ExtentStore {
   public:
     virtual ~ExtentStore() = default;
 
     /// A new, empty pack with a fresh random name, in the zone with most room. Its directory entry
     /// is durable no later than the first sync() that relies on it.
-    virtual Result<PackId> open_pack(ContainerId owner) = 0;
+    virtual Result<PackId> open_pack(ContainerId owner, PackUse use) = 0;
+    Result<PackId> open_pack(ContainerId owner) { return open_pack(owner, PackUse::kShared); }
     /// Appends `pieces` back to back at the next 4 KiB boundary. kNoSpace when the zone is full:
     /// nothing was put, the pack stays usable. kIo: nothing was put, the region is abandoned.
     virtual Result<Location> put(const PackId& pack, std::span<const Bytes> pieces) = 0;
