@@ -650,6 +650,11 @@ def test_same_as_ext4(name, area, twin):
     assert scenarios[name](area) == expected
 
 
+def test_a_file_that_never_had_a_name_is_refused(area):
+    assert outcome(os.open, area, os.O_TMPFILE | os.O_RDWR) == "ENOTSUP"
+    assert not os.listdir(area)
+
+
 def test_collapse_range_is_refused(area):
     fd = os.open(f"{area}/f", os.O_CREAT | os.O_RDWR)
     os.write(fd, b"x" * 65536)
