@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string_view>
 
 #include "reelfs/base/disk.h"
 #include "reelfs/base/fd.h"
@@ -49,9 +51,17 @@ constexpr int kDontCache = 0x80;
 
 bool kernel_drops_written_pages() {
     utsname system{};
-    int major = 0, minor = 0;
-    return ::uname(&system) == 0 && std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
-           (major > 6 || (major == 6 && minor >= 16));
+    if (::uname(&system) != 0) return false;
+    std::string_view release = system.release;  // "6.18.44-1"
+    std::array<int, 2> version{};
+    for (int& number : version) {
+        const auto [end, error] =
+            std::from_chars(release.data(), release.data() + release.size(), number);
+        if (error != std::errc()) return false;
+        release.remove_prefix(static_cast<std::size_t>(end - release.data()));
+        if (release.starts_with('.')) release.remove_prefix(1);
+    }
+    return version >= std::array{6, 16};
 }
 
 /// A file once more, for reads past the page cache. Opened at the first of them: most files never
