@@ -18,8 +18,9 @@ Result<std::shared_ptr<OpenFile>> TreeImpl::open(NodeId id, OpenFlags flags) {
     RF_CHECK(files_.ensure_map(*node));
     {
         MutexLock lock(node->mutex);
-        if (node->deleting || !visible(node->row.attributes))
-            return Error(Errc::kNotFound, "the file has been removed");
+        // Another file may have its name by now: whoever came by that looks again.
+        if (node->deleting) return Error(Errc::kStale, "the file has been removed");
+        if (!visible(node->row.attributes)) return Error(Errc::kNotFound, "the file has expired");
         if (node->upload == Node::Upload::kAborted)
             return Error(Errc::kNotFound, "its upload failed");
         if (node->upload != Node::Upload::kNone && flags.write)
