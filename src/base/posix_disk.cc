@@ -45,8 +45,8 @@ bool is_uncached(const Fd& file, std::uint64_t offset, std::uint64_t length) {
 }
 
 /// RWF_DONTCACHE of pwritev2(2), which Debian 12's headers do not have: written back at once, and
-/// the pages dropped when that is done. From Linux 6.16 on: 6.14 and 6.15 may drop a page that has
-/// become dirty again meanwhile.
+/// the pages dropped when that is done. Linux has it since 6.14; asked for from 6.16 on, which, by
+/// the kernel's history, looks again whether a page has become dirty before it drops it.
 constexpr int kDontCache = 0x80;
 
 bool kernel_drops_written_pages() {
