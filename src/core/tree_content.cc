@@ -84,7 +84,8 @@ Result<void> TreeImpl::write(const Caller& caller, OpenFile& file, std::uint64_t
                              Bytes bytes) {
     if (!file.flags.write) return Error(Errc::kBadHandle, "not opened for writing");
     if (caller.drops_privileges) RF_CHECK(drop_privileges(file.node, caller));
-    RF_CHECK(files_.write(file.node, offset, bytes));
+    RF_CHECK(
+        within_quota(file.node->container, [&] { return files_.write(file.node, offset, bytes); }));
     return file.flags.sync ? files_.fsync(file.node) : done();
 }
 
@@ -225,7 +226,8 @@ Result<void> TreeImpl::allocate(const Caller& caller, OpenFile& file, AllocateMo
             MutexLock lock(file.node->mutex);
             missing = file.node->unheld(offset, length);
         }
-        return context_.quotas.check(file.node->container, missing);
+        return within_quota(file.node->container,
+                            [&] { return context_.quotas.check(file.node->container, missing); });
     };
     switch (mode) {
         case AllocateMode::kAllocate:
@@ -298,10 +300,14 @@ Result<std::uint64_t> TreeImpl::copy_range(const Caller& caller, OpenFile& sourc
         Buffer bytes(static_cast<std::size_t>(length));
         RF_TRY(copied, files_.read(*source.node, source_offset, bytes.span(),
                                    content::Caching::kKeepAgain));
-        RF_CHECK(files_.write(target.node, target_offset, bytes.span().first(copied)));
+        RF_CHECK(within_quota(target.node->container, [&] {
+            return files_.write(target.node, target_offset, bytes.span().first(copied));
+        }));
     } else {
-        RF_TRY(copied,
-               files_.share(source.node, source_offset, target.node, target_offset, length));
+        RF_TRY(copied, within_quota(target.node->container, [&] {
+                   return files_.share(source.node, source_offset, target.node, target_offset,
+                                       length);
+               }));
     }
     if (target.flags.sync) RF_CHECK(files_.fsync(target.node));
     return copied;
@@ -360,6 +366,10 @@ std::vector<Tree::Gauge> TreeImpl::gauges() const {
         {"reelfs_open_files", "Files held open by any door.",
          number(open_files_.load(std::memory_order_relaxed)), false},
         {"reelfs_nodes_in_memory", "Nodes kept in memory.", number(context_.nodes.size()), false},
+        {"reelfs_kernel_nodes", "Nodes that the mount's kernel knows.", number(known_.known()),
+         false},
+        {"reelfs_replaced_nodes", "Replaced files that are kept until the kernel forgets them.",
+         number(known_.kept()), false},
         {"reelfs_map_slices_in_memory", "Slices of the maps of nodes in memory.",
          number(context_.nodes.slices()), false},
         {"reelfs_dirty_bytes", "Written bytes not yet sealed and committed.",

@@ -77,7 +77,7 @@ Result<void> TreeImpl::clear_expired(Writer& w, Changed& changed, NodeId folder,
     if (visible(row.attributes)) return done();
     RF_CHECK(w.delete_entry(folder, name));
     RF_CHECK(w.delete_expiry(*id));
-    return drop_link(w, changed, std::move(row), unlinked);
+    return drop_link(w, changed, std::move(row), Leaves::kRemoved, unlinked);
 }
 
 Result<void> TreeImpl::clear_expired_below(NodeId parent, std::string_view name) {
@@ -104,7 +104,8 @@ Result<void> TreeImpl::clear_expired_below(NodeId parent, std::string_view name)
                 RF_CHECK(w.delete_entry(directory, entry.name));
                 RF_CHECK(w.delete_expiry(entry.node.attributes.node));
                 unlinked.emplace_back();
-                RF_CHECK(drop_link(w, changed, std::move(entry.node), unlinked.back()));
+                RF_CHECK(drop_link(w, changed, std::move(entry.node), Leaves::kRemoved,
+                                   unlinked.back()));
             }
             return done();
         });
@@ -187,7 +188,7 @@ Result<TreeImpl::Expired> TreeImpl::expire_due(int rows_max) {
             RF_CHECK(w.delete_expiry(queued.node));
             if (row.attributes.links > 1) RF_CHECK(look_for_names(w, row));
             unlinked.emplace_back();
-            RF_CHECK(drop_link(w, changed, std::move(row), unlinked.back()));
+            RF_CHECK(drop_link(w, changed, std::move(row), Leaves::kRemoved, unlinked.back()));
             gone.push_back({queued.parent, queued.name, !queued.transient});
             emptied.insert(queued.parent);
         }

@@ -18,6 +18,7 @@
 #include "core/context.h"
 #include "core/expiry_alarm.h"
 #include "core/files.h"
+#include "core/known_nodes.h"
 #include "core/name_watches.h"
 #include "core/upload_names.h"
 #include "core/upload_order.h"
@@ -49,6 +50,10 @@ class TreeImpl final : public Tree {
         : context_(context), files_(files), expiry_alarm_(context.clock) {}
 
     Result<Attributes> lookup(NodeId parent, std::string_view name) override;
+    Result<Attributes> lookup_and_remember(NodeId parent, std::string_view name) override;
+    void remember(NodeId node) override { known_.remember(node); }
+    void forget(NodeId node, std::uint64_t times) override;
+    void forget_all() override;
     Result<Attributes> attributes(NodeId node) override;
     Result<NodeId> parent_of(NodeId directory) override;
     Result<Attributes> resolve(NodeId from, const Components& path) override;
@@ -229,11 +234,13 @@ class TreeImpl final : public Tree {
     /// One link of `row` has gone inside a transaction: keep it, make it an orphan, or delete it.
     struct Unlinked {
         std::shared_ptr<Node> marked;  // `deleting` was set: take it back if the transaction fails
+        std::shared_ptr<Node> known;   // a handle of it was counted: to keep, or to drop
         std::optional<NodeId> deleted;
         std::optional<NodeId> reapable;
     };
+    enum class Leaves { kRemoved, kReplaced };  // its name goes, or leads elsewhere
     Result<void> drop_link(catalog::Writer& w, Changed& changed, catalog::NodeRow row,
-                           Unlinked& unlinked);
+                           Leaves leaves, Unlinked& unlinked);
     void settle(const Unlinked& unlinked, bool committed);
     Result<void> unlink_in(catalog::Writer& w, Changed& changed, NodeId parent,
                            std::string_view name, Unlinked& unlinked);
@@ -306,6 +313,19 @@ class TreeImpl final : public Tree {
     /// What has no links and no handles left is to be reaped: marks it.
     static bool becomes_orphan(Node& node) REQUIRES(node.mutex);
     void reap_later(NodeId node);
+    Result<Attributes> find_entry(NodeId parent, std::string_view name,
+                                  const std::function<void(NodeId)>& found_it);
+    /// Gives back the room of what was replaced in a container and is kept for a kernel only. False
+    /// when there is nothing of that kind.
+    bool let_replaced_go(ContainerId container);
+    /// `call`; and once more when that can make it fit its container's quota.
+    template <class Call>
+    auto within_quota(ContainerId container, const Call& call) {
+        auto result = call();
+        if (!result && result.error().code() == Errc::kQuota && let_replaced_go(container))
+            return call();
+        return result;
+    }
     Delivery delivery_of(ContainerId container, const Components& path) const;
     using WatchPtr = std::shared_ptr<NameWatches::Watch>;
     /// `watch`, if any, is laid on every name on the way before it is looked at.
@@ -323,6 +343,7 @@ class TreeImpl final : public Tree {
     Mutex reaping_mutex_;  // held through a reap_all(), before any other
     Mutex reapable_mutex_;
     std::vector<NodeId> reapable_ GUARDED_BY(reapable_mutex_);
+    KnownNodes known_;
     UploadNames upload_names_;
     NameWatches watches_;
     ExpiryAlarm expiry_alarm_;

@@ -82,6 +82,18 @@ Result<void> TreeImpl::transact(Effect effect,
 }
 
 Result<Attributes> TreeImpl::lookup(NodeId parent, std::string_view name) {
+    return find_entry(parent, name, nullptr);
+}
+
+/// Under the lock under which names are given and taken: nobody has replaced what was found before
+/// that is known.
+Result<Attributes> TreeImpl::lookup_and_remember(NodeId parent, std::string_view name) {
+    return find_entry(parent, name, [this](NodeId found) { known_.remember(found); });
+}
+
+/// `found_it`, if any, is called under the lock of the catalog, for what is found and visible.
+Result<Attributes> TreeImpl::find_entry(NodeId parent, std::string_view name,
+                                        const std::function<void(NodeId)>& found_it) {
     if (name.size() > limits::name_bytes_max)
         return Error(Errc::kNameTooLong, "a name has at most 255 bytes");
     std::optional<NodeRow> found;
@@ -93,9 +105,14 @@ Result<Attributes> TreeImpl::lookup(NodeId parent, std::string_view name) {
         }
         RF_TRY(found, r.node(*id));
         if (!found) return Error(Errc::kCorrupt, "a directory entry leads to no node");
+        if (!visible(found->attributes)) {
+            found.reset();
+        } else if (found_it) {
+            found_it(*id);
+        }
         return done();
     }));
-    if (!found || !visible(found->attributes)) return Error(Errc::kNotFound, "no such entry");
+    if (!found) return Error(Errc::kNotFound, "no such entry");
     return live(*found);
 }
 
@@ -256,8 +273,14 @@ Result<Attributes> TreeImpl::link(NodeId id, NodeId parent, std::string_view nam
     return live(row);
 }
 
-Result<void> TreeImpl::drop_link(Writer& w, Changed& changed, NodeRow row, Unlinked& unlinked) {
+Result<void> TreeImpl::drop_link(Writer& w, Changed& changed, NodeRow row, Leaves leaves,
+                                 Unlinked& unlinked) {
     const NodeId id = row.attributes.node;
+    if (row.attributes.links == 1 && leaves == Leaves::kReplaced && known_.knows(id)) {
+        unlinked.known = context_.nodes.adopt(row);
+        MutexLock lock(unlinked.known->mutex);
+        ++unlinked.known->handles;
+    }
     --row.attributes.links;
     row.attributes.changed = context_.clock.now();
     if (row.attributes.links > 0) {
@@ -297,8 +320,13 @@ void TreeImpl::settle(const Unlinked& unlinked, bool committed) {
             MutexLock lock(unlinked.marked->mutex);
             unlinked.marked->deleting = false;
         }
+        if (unlinked.known) {
+            MutexLock lock(unlinked.known->mutex);
+            --unlinked.known->handles;
+        }
         return;
     }
+    if (unlinked.known && !known_.keep(unlinked.known)) drop_handle(unlinked.known, false);
     if (unlinked.deleted) context_.nodes.forget(*unlinked.deleted);
     if (unlinked.reapable) reap_later(*unlinked.reapable);
 }
@@ -334,7 +362,7 @@ Result<void> TreeImpl::unlink_in(Writer& w, Changed& changed, NodeId parent, std
     parent_row.attributes.modified = parent_row.attributes.changed = context_.clock.now();
     RF_CHECK(w.update_node(parent_row));
     changed.push_back(parent_row);
-    return id ? drop_link(w, changed, row, unlinked) : done();
+    return id ? drop_link(w, changed, row, Leaves::kRemoved, unlinked) : done();
 }
 
 void TreeImpl::hide_upload(NodeId parent, std::string_view name) {
@@ -469,7 +497,7 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
             } else {
                 if (source.attributes.is_directory())
                     return Error(Errc::kNotDirectory, "the target is not a directory");
-                RF_CHECK(drop_link(w, changed, *target, unlinked));
+                RF_CHECK(drop_link(w, changed, *target, Leaves::kReplaced, unlinked));
             }
         }
         RF_CHECK(w.delete_entry(source_parent, source_name));
@@ -566,10 +594,26 @@ Result<std::string> TreeImpl::read_link(NodeId node) {
     return target;
 }
 
+void TreeImpl::forget(NodeId node, std::uint64_t times) {
+    if (auto kept = known_.forget(node, times)) drop_handle(kept, false);
+}
+
+void TreeImpl::forget_all() {
+    for (const auto& kept : known_.forget_all()) drop_handle(kept, false);
+}
+
+bool TreeImpl::let_replaced_go(ContainerId container) {
+    const auto kept = known_.take_kept(container);
+    for (const auto& node : kept) drop_handle(node, false);
+    return !kept.empty();
+}
+
 Result<void> TreeImpl::reap(NodeId id) {
-    RF_CHECK(files_.erase_content(id));
     Folders folders;
-    RF_CHECK(transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
+    bool erased = false;
+    const auto erase = [&](Writer& w, Changed& changed) -> Result<void> {
+        RF_TRY(erased, files_.erase_content_in(w, id));
+        if (!erased) return done();
         RF_TRY(auto row, w.node(id));
         RF_CHECK(w.delete_node(id));
         if (!row || !row->attributes.is_file() || row->symlink_target.empty()) return done();
@@ -579,7 +623,12 @@ Result<void> TreeImpl::reap(NodeId id) {
         if (!container || path.empty()) return done();
         return remove_empty_folders(w, changed, container->root,
                                     std::span(path).first(path.size() - 1), folders);
-    }));
+    };
+    RF_CHECK(transact(Effect::kFrees, erase));
+    if (!erased) {  // too much for one transaction
+        RF_CHECK(files_.erase_content(id));
+        RF_CHECK(transact(Effect::kFrees, erase));
+    }
     context_.nodes.forget(id);
     announce(folders);
     return done();

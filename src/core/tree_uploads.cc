@@ -213,7 +213,8 @@ UploadImpl::~UploadImpl() {
 
 Result<void> UploadImpl::append(Bytes bytes) {
     if (bytes.empty()) return done();
-    RF_CHECK(tree_.files_.write(node_, size_, bytes));
+    RF_CHECK(tree_.within_quota(node_->container,
+                                [&] { return tree_.files_.write(node_, size_, bytes); }));
     size_ += bytes.size();
     if (options_.streaming && !shown_) RF_CHECK(show());
     return done();
@@ -346,7 +347,7 @@ Result<void> UploadImpl::give_name(Writer& w, TreeImpl::Changed& changed, Bytes 
         superseded_ = is_newer(existing);
         if (superseded_) return done();
         replaced_ = *existing_id;
-        RF_CHECK(tree_.drop_link(w, changed, existing, unlinked));
+        RF_CHECK(tree_.drop_link(w, changed, existing, TreeImpl::Leaves::kReplaced, unlinked));
     } else {
         RF_CHECK(tree_.context_.quotas.check_object(w, node_->container));
     }

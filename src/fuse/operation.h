@@ -12,6 +12,7 @@ namespace reelfs::fuse {
 
 enum class Operation : std::uint8_t {
     kLookup,
+    kForget,
     kGetattr,
     kSetattr,
     kAccess,
@@ -48,12 +49,12 @@ enum class Operation : std::uint8_t {
 
 inline constexpr std::size_t kOperations = static_cast<std::size_t>(Operation::kCount);
 inline constexpr std::array<std::string_view, kOperations> kOperationNames{
-    "lookup",      "getattr",    "setattr",  "access",          "readlink", "mknod",
-    "mkdir",       "unlink",     "rmdir",    "symlink",         "rename",   "link",
-    "create",      "open",       "read",     "write",           "flush",    "fsync",
-    "release",     "fallocate",  "lseek",    "copy_file_range", "opendir",  "readdir",
-    "readdirplus", "releasedir", "fsyncdir", "statfs",          "setxattr", "getxattr",
-    "listxattr",   "removexattr"};
+    "lookup",   "forget",      "getattr",    "setattr",  "access",          "readlink",
+    "mknod",    "mkdir",       "unlink",     "rmdir",    "symlink",         "rename",
+    "link",     "create",      "open",       "read",     "write",           "flush",
+    "fsync",    "release",     "fallocate",  "lseek",    "copy_file_range", "opendir",
+    "readdir",  "readdirplus", "releasedir", "fsyncdir", "statfs",          "setxattr",
+    "getxattr", "listxattr",   "removexattr"};
 static_assert(!kOperationNames.back().empty());
 
 inline std::string_view name_of(Operation operation) {

@@ -6,6 +6,7 @@
 
 #include "fuse/ops.h"
 #include "fuse/reply.h"
+#include "fuse/told_nodes.h"
 #include "fuse/translate.h"
 #include "reelfs/model/limits.h"
 
@@ -16,7 +17,7 @@ namespace {
 class Listing {
   public:
     Listing(const Door& door, fuse_req_t request, NodeId directory, std::size_t size)
-        : door_(door), request_(request), directory_(directory), bytes_(size) {}
+        : door_(door), request_(request), directory_(directory), told_(door.tree), bytes_(size) {}
 
     /// False when the entry does not fit any more.
     bool add(const core::Tree::Listed& listed, bool with_attributes) {
@@ -27,10 +28,13 @@ class Listing {
         std::size_t needed = with_attributes ? add_plus(name, listed) : add_plain(name, listed);
         if (needed > bytes_.size() - used_) return false;
         used_ += needed;
+        if (with_attributes && listed.attributes) told_.add(listed.node);
         return true;
     }
 
-    Bytes bytes() const { return std::as_bytes(std::span(bytes_.data(), used_)); }
+    void send(Reply& reply) && {
+        told_.arrived(std::move(reply).listing(std::as_bytes(std::span(bytes_.data(), used_))));
+    }
     bool empty() const { return used_ == 0; }
 
   private:
@@ -60,6 +64,7 @@ class Listing {
     const Door& door_;
     fuse_req_t request_;
     NodeId directory_;
+    ToldNodes told_;
     std::vector<char> bytes_;
     std::size_t used_ = 0;
 };
@@ -77,7 +82,7 @@ void list(Operation operation, fuse_req_t request, fuse_ino_t ino, std::size_t s
             [&](const core::Tree::Listed& entry) { return listing.add(entry, with_attributes); });
         // What was read before the failure is handed out; asking on from there tells it.
         if (!listed && listing.empty()) return std::move(reply).error(listed.error());
-        std::move(reply).bytes(listing.bytes());
+        std::move(listing).send(reply);
     });
 }
 

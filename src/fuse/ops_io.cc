@@ -9,6 +9,7 @@
 
 #include "fuse/ops.h"
 #include "fuse/reply.h"
+#include "fuse/told_nodes.h"
 #include "fuse/translate.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/limits.h"
@@ -82,10 +83,14 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
             return std::move(reply).error(made.error());
         }
         fuse_entry_param entry = entry_of(door, made->attributes);
+        ToldNodes told(door.tree);
+        told.add(made->attributes.node);
         if (!keep(door, std::move(made->file), *file)) {
             return std::move(reply).error_number(ENFILE);
         }
-        if (!std::move(reply).created(entry, *file)) give_back(door, file->fh);
+        const bool arrived = std::move(reply).created(entry, *file);
+        told.arrived(arrived);
+        if (!arrived) give_back(door, file->fh);
     });
 }
 

@@ -2,17 +2,26 @@
 #include <linux/fs.h>
 
 #include <cerrno>
+#include <exception>
+#include <span>
 
 #include "fuse/ops.h"
 #include "fuse/reply.h"
+#include "fuse/told_nodes.h"
 #include "fuse/translate.h"
 
 namespace reelfs::fuse::ops {
 namespace {
 
+void tell(const Door& door, Reply& reply, const Attributes& node, ToldNodes& told) {
+    told.arrived(std::move(reply).entry(entry_of(door, node)));
+}
+
 void entry(const Door& door, Reply& reply, const Result<Attributes>& made) {
     if (!made) return std::move(reply).error(made.error());
-    std::move(reply).entry(entry_of(door, *made));
+    ToldNodes told(door.tree);
+    told.add(made->node);
+    tell(door, reply, *made, told);
 }
 
 /// The two that rename(2) may ask for, alone.
@@ -33,21 +42,40 @@ std::optional<core::RenameMode> rename_mode_of(unsigned flags) {
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) noexcept {
     answer(request, Operation::kLookup, [&](Door& door, Reply& reply) {
-        auto found = door.tree.lookup(door.ids.node_of(parent), name);
-        if (found || found.error().code() != Errc::kNotFound) return entry(door, reply, found);
+        auto found = door.tree.lookup_and_remember(door.ids.node_of(parent), name);
+        if (found) {
+            ToldNodes told(door.tree);
+            told.add_remembered(found->node);
+            return tell(door, reply, *found, told);
+        }
+        if (found.error().code() != Errc::kNotFound) {
+            return std::move(reply).error(found.error());
+        }
         // Known not to be there until somebody makes it: through this mount, or with a notice of
         // the invalidator, which waits for lookups under way.
-        std::move(reply).entry(no_entry());
+        (void)std::move(reply).entry(no_entry());
     });
 }
 
-// Nodes are not counted: the tree knows them by number as long as they exist, and open handles pin
-// the others. FORGET has no answer.
-void forget(fuse_req_t request, fuse_ino_t, std::uint64_t) noexcept {
-    fuse_reply_none(request);
+// FORGET has no answer.
+void forget(fuse_req_t request, fuse_ino_t ino, std::uint64_t lookups) noexcept {
+    fuse_forget_data one{ino, lookups};
+    forget_multi(request, 1, &one);
 }
 
-void forget_multi(fuse_req_t request, std::size_t, fuse_forget_data*) noexcept {
+void forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* nodes) noexcept {
+    Door& door = door_of(request);
+    const std::int64_t started_ns = door.clock.monotonic_ns();
+    bool forgotten = true;
+    for (const auto& [ino, lookups] : std::span(nodes, count)) {
+        try {
+            door.tree.forget(door.ids.node_of(ino), lookups);
+        } catch (const std::exception& thrown) {
+            forgotten = false;
+            log_failure(Operation::kForget, thrown.what());
+        }
+    }
+    door.meters.of(Operation::kForget).record(door.clock.monotonic_ns() - started_ns, 0, forgotten);
     fuse_reply_none(request);
 }
 

@@ -76,8 +76,8 @@ void Reply::result(const Result<void>& result) && {
     std::move(*this).ok();
 }
 
-void Reply::entry(const fuse_entry_param& entry) && {
-    fuse_reply_entry(consume(0, true), &entry);
+bool Reply::entry(const fuse_entry_param& entry) && {
+    return fuse_reply_entry(consume(0, true), &entry) == 0;
 }
 
 void Reply::attributes(const struct stat& attributes, double seconds) && {
@@ -95,6 +95,11 @@ void Reply::read(Bytes bytes) && {
 
 void Reply::bytes(Bytes bytes) && {
     fuse_reply_buf(consume(0, true), reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+bool Reply::listing(Bytes bytes) && {
+    return fuse_reply_buf(consume(0, true), reinterpret_cast<const char*>(bytes.data()),
+                          bytes.size()) == 0;
 }
 
 void Reply::written(std::size_t bytes) && {

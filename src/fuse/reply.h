@@ -32,7 +32,6 @@ class Reply {
     void error(const Error& error) &&;
     void error_number(int number) &&;
     void result(const Result<void>& result) &&;
-    void entry(const fuse_entry_param& entry) &&;
     void attributes(const struct stat& attributes, double seconds) &&;
     void link_target(const std::string& target) &&;
     void read(Bytes bytes) &&;
@@ -42,8 +41,11 @@ class Reply {
     void xattr_size(std::size_t bytes) &&;
     void space(const struct statvfs& space) &&;
 
-    /// The next two tell whether the kernel still wanted the answer. If not (the caller was
-    /// interrupted) no release will come, and the handle is the callback's to take back.
+    // The next ones tell whether the kernel still wanted the answer. If not (the caller was
+    // interrupted) neither FORGET nor RELEASE will come: what was counted for it is the callback's
+    // to take back.
+    [[nodiscard]] bool entry(const fuse_entry_param& entry) &&;
+    [[nodiscard]] bool listing(Bytes bytes) &&;
     [[nodiscard]] bool opened(const fuse_file_info& file) &&;
     [[nodiscard]] bool created(const fuse_entry_param& entry, const fuse_file_info& file) &&;
 

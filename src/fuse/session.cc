@@ -167,6 +167,7 @@ Session::~Session() {
         }
     }
     door_.directories.take_all();
+    door_.tree.forget_all();
 }
 
 fuse_lowlevel_ops ops::table(bool default_permissions) {

@@ -61,6 +61,10 @@ class HookedTree final : public core::Tree {
 
     // Not for an export
     Result<Attributes> lookup(NodeId, std::string_view) override { return no(); }
+    Result<Attributes> lookup_and_remember(NodeId, std::string_view) override { return no(); }
+    void remember(NodeId) override {}
+    void forget(NodeId, std::uint64_t) override {}
+    void forget_all() override {}
     Result<NodeId> parent_of(NodeId) override { return no(); }
     Result<Attributes> resolve(NodeId, const Components&) override { return no(); }
     Result<Attributes> make_directory(const Caller&, NodeId, std::string_view,

@@ -57,6 +57,18 @@ class FakeTree final : public core::Tree {
         MutexLock lock(mutex_);
         return last_flags_;
     }
+    /// How often each node was remembered and not forgotten again; less than 0 is a mistake.
+    std::map<NodeId, std::int64_t> known() {
+        MutexLock lock(known_mutex_);
+        return known_;
+    }
+    /// The same, when nothing is known any more, or after ten seconds.
+    std::map<NodeId, std::int64_t> known_in_the_end() {
+        MutexLock lock(known_mutex_);
+        while (!known_.empty() && forgotten_.wait_for(known_mutex_, std::chrono::seconds(10))) {
+        }
+        return known_;
+    }
     NodeId node_at(std::string_view name) {
         MutexLock lock(mutex_);
         return nodes_.at(root_)->entries.find(name)->second;
@@ -107,6 +119,26 @@ class FakeTree final : public core::Tree {
         auto found = directory->entries.find(name);
         if (found == directory->entries.end()) return absent();
         return nodes_.at(found->second)->attributes;
+    }
+    Result<Attributes> lookup_and_remember(NodeId parent, std::string_view name) override {
+        RF_TRY(Attributes found, lookup(parent, name));
+        remember(found.node);
+        return found;
+    }
+    void remember(NodeId node) override {
+        MutexLock lock(known_mutex_);
+        ++known_[node];
+    }
+    void forget(NodeId node, std::uint64_t times) override {
+        MutexLock lock(known_mutex_);
+        known_[node] -= static_cast<std::int64_t>(times);
+        if (known_[node] == 0) known_.erase(node);
+        forgotten_.notify_all();
+    }
+    void forget_all() override {
+        MutexLock lock(known_mutex_);
+        known_.clear();
+        forgotten_.notify_all();
     }
     Result<Attributes> attributes(NodeId node) override {
         MutexLock lock(mutex_);
@@ -501,6 +533,9 @@ class FakeTree final : public core::Tree {
     Caller last_writer_ GUARDED_BY(mutex_);
     core::OpenFlags last_flags_ GUARDED_BY(mutex_);
     std::uint32_t last_umask_ GUARDED_BY(mutex_) = 0;
+    Mutex known_mutex_;  // list() calls its caller under the other one
+    std::map<NodeId, std::int64_t> known_ GUARDED_BY(known_mutex_);
+    CondVar forgotten_;
 };
 
 }  // namespace reelfs::fuse::test

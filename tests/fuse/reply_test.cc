@@ -145,6 +145,40 @@ TEST_F(ReplyTest, AnOpenThatNobodyWaitsForGivesItsHandleBack) {
     EXPECT_TRUE(door_.files.take_all().empty());
     EXPECT_TRUE(door_.directories.take_all().empty());
     EXPECT_TRUE(tree_.lookup(kRootNode, "g").ok());
+    EXPECT_TRUE(tree_.known().empty());
+}
+
+TEST_F(ReplyTest, OnlyWhatArrivesIsKnown) {
+    test::RawSession session(door_, ops::table(true));
+    auto made = tree_.make_node({}, kRootNode, "f", {NodeType::kFile, 0644, 0});
+    ASSERT_TRUE(made.ok());
+    fuse_open_in open{};
+    auto opened = session.send(FUSE_OPENDIR, 1, std::as_bytes(std::span(&open, 1)));
+    ASSERT_EQ(opened.size(), 1u);
+    fuse_read_in read{};
+    std::memcpy(&read.fh, opened[0].body.data(), sizeof read.fh);
+    read.size = 4096;
+    const Bytes listing = std::as_bytes(std::span(&read, 1));
+    const Bytes name = std::as_bytes(std::span("f"));
+    const Bytes absent = std::as_bytes(std::span("g"));
+    for (const bool gone : {true, false}) {
+        test::RawSession::caller_is_gone() = gone;
+        session.send(FUSE_LOOKUP, 1, name);
+        session.send(FUSE_LOOKUP, 1, absent);
+        session.send(FUSE_READDIRPLUS, 1, listing);
+        session.send(FUSE_READDIR, 1, listing);
+        test::RawSession::caller_is_gone() = false;
+        const std::int64_t times = gone ? 0 : 2;
+        EXPECT_EQ(tree_.known()[made->node], times);
+        EXPECT_EQ(tree_.known().size(), gone ? 0u : 1u);
+    }
+    fuse_forget_in forget{2};
+    session.send(FUSE_FORGET, made->node.value(), std::as_bytes(std::span(&forget, 1)));
+    EXPECT_TRUE(tree_.known().empty());
+    EXPECT_EQ(requests("forget"), 1u);
+    fuse_release_in release{};
+    release.fh = read.fh;
+    session.send(FUSE_RELEASEDIR, 1, std::as_bytes(std::span(&release, 1)));
 }
 
 TEST_F(ReplyTest, ACreateThatLostARaceAsksTheKernelToLookAgain) {

@@ -475,6 +475,49 @@ TEST_F(SessionTest, OpenUnlinkedFilesStayReadable) {
     EXPECT_EQ(status.st_nlink, 0u);
 }
 
+TEST_F(SessionTest, TheKernelForgetsWhatItWasToldAsOftenAsItWasTold) {
+    FakeTree tree;
+    LiveMount mount(tree, clock_);
+    ASSERT_TRUE(mount.ok());
+    std::vector<std::string> names{"f", "new", "link", "symlink", "fifo", "d/g"};
+    ASSERT_EQ(mkdir((mount / "d").c_str(), 0755), 0);
+    for (const char* name : {"f", "d/g", "new"}) write_file(mount / name, "some");
+    ASSERT_EQ(rename((mount / "new").c_str(), (mount / "f").c_str()), 0);
+    write_file(mount / "new", "more");
+    ASSERT_EQ(link((mount / "f").c_str(), (mount / "link").c_str()), 0);
+    ASSERT_EQ(symlink("f", (mount / "symlink").c_str()), 0);
+    ASSERT_EQ(mkfifo((mount / "fifo").c_str(), 0644), 0);
+    EXPECT_FALSE(Fd(open((mount / "f").c_str(), O_CREAT | O_EXCL | O_WRONLY, 0644)));
+    EXPECT_EQ(read_file(mount / "absent"), "errno " + std::to_string(ENOENT));
+    for (int i = 0; i < 500; ++i) {  // more than one answer to READDIRPLUS has room for
+        names.push_back("f" + std::to_string(i));
+        ASSERT_TRUE(tree.make_node({}, kRootNode, names.back(), {NodeType::kFile, 0644, 0}).ok());
+    }
+    for (int round = 0; round < 3; ++round) {
+        std::set<std::string> listed;
+        std::unique_ptr<DIR, int (*)(DIR*)> all(opendir(mount.path().c_str()), closedir);
+        struct stat found {};
+        while (const dirent* entry = readdir(all.get()))
+            if (lstat((mount / entry->d_name).c_str(), &found) == 0) listed.insert(entry->d_name);
+        EXPECT_EQ(listed.size(), 508u);
+    }
+    EXPECT_GT(tree.known().size(), 500u);
+    for (const std::string& name : names) EXPECT_EQ(unlink((mount / name).c_str()), 0) << name;
+    EXPECT_EQ(rmdir((mount / "d").c_str()), 0);
+    for (const auto& [node, times] : tree.known_in_the_end())
+        ADD_FAILURE() << "node " << node.value() << " is known " << times << " times";
+}
+
+TEST_F(SessionTest, WithTheMountAllIsForgotten) {
+    FakeTree tree;
+    LiveMount mount(tree, clock_);
+    ASSERT_TRUE(mount.ok());
+    write_file(mount / "f", "some");
+    EXPECT_EQ(tree.known(), (std::map<NodeId, std::int64_t>{{tree.node_at("f"), 1}}));
+    mount.stop();
+    EXPECT_TRUE(tree.known().empty());
+}
+
 TEST_F(SessionTest, ManyThreadsAtOnce) {
     FakeTree tree;
     LiveMount mount(tree, clock_);

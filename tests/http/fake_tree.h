@@ -286,6 +286,10 @@ class FakeTree final : public core::Tree {
 
     // Not of this door
     Result<Attributes> lookup(NodeId, std::string_view) override { return no(); }
+    Result<Attributes> lookup_and_remember(NodeId, std::string_view) override { return no(); }
+    void remember(NodeId) override {}
+    void forget(NodeId, std::uint64_t) override {}
+    void forget_all() override {}
     Result<Attributes> attributes(NodeId) override { return no(); }
     Result<NodeId> parent_of(NodeId) override { return no(); }
     Result<Attributes> resolve(NodeId, const Components&) override { return no(); }

@@ -3,6 +3,7 @@ MediaStore specification's checklist (test_mediastore.py has the others), and wh
 
 ffmpeg cannot sign: it answers the challenge to a PUT with the name and the password of its URL."""
 
+import base64
 import json
 import os
 import re
@@ -27,9 +28,12 @@ class Ingest:
         return (f"http://{self.key['AccessKeyId']}:{secret or self.key['SecretAccessKey']}@{self.store.http}"
                 f"/live/{path}")
 
-    def metric(self, name):
+    def gauge(self, name):
         body = self.store.request("GET", "/metrics", http=self.store.admin)[2].decode()
-        return int(float(re.search(rf"^reelfs_http_{name} (\S+)$", body, re.M)[1]))
+        return int(float(re.search(rf"^reelfs_{name} (\S+)$", body, re.M)[1]))
+
+    def metric(self, name):
+        return self.gauge(f"http_{name}")
 
     def warnings(self):
         return self.store.log_tail().count("was refused")
@@ -209,3 +213,53 @@ def test_item_94_low_latency_dash_by_put(ingest):
     assert "<MPD" in manifest
     assert run("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0",
                f"http://{ingest.store.http}/live/dash/m.mpd").stdout.split()[0] == b"h264"
+
+
+class UploadedOver(threading.Thread):
+    """One object, in many versions, one behind the other. Told to whoever leaves the context: what went wrong."""
+
+    def __init__(self, ingest, name, versions):
+        super().__init__(daemon=True)
+        word = base64.b64encode(f"{ingest.key['AccessKeyId']}:{ingest.key['SecretAccessKey']}".encode()).decode()
+        self.headers = {"Authorization": f"Basic {word}"}
+        self.address, self.target, self.versions = ingest.store.http, f"/live/{name}", versions
+        self.wrong = None
+
+    def run(self):
+        connection = http_connection(self.address, 60)
+        try:
+            for number in range(self.versions):
+                connection.request("PUT", self.target, body=f"{number}\n" * 100, headers=self.headers)
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status != 200:
+                    raise RuntimeError(f"version {number}: {answer.status}")
+        except Exception as error:   # told to the test
+            self.wrong = error
+        finally:
+            connection.close()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.join(120)
+        assert not self.is_alive() and self.wrong is None, self.wrong
+
+
+def test_a_name_that_is_uploaded_over_is_there_all_the_time(ingest):
+    """For whoever opens it through the mount: it leads to the old version or to the new one, whole. Old ones that the
+    kernel knew are kept until it has forgotten them, and no longer."""
+    path, versions = f"{ingest.store.path}/live/over/i.m3u8", 1000
+    with UploadedOver(ingest, "over/i.m3u8", versions) as uploads:
+        wait_until(lambda: os.path.exists(path), 30, "the first version")
+        newest = opened = 0
+        while uploads.is_alive():
+            with open(path) as file:
+                text = file.read()
+            number = int(text.split()[0])
+            assert text == f"{number}\n" * 100 and number >= newest, (newest, text)
+            newest, opened = number, opened + 1
+    assert opened > 0 and read_file(path) == f"{versions - 1}\n".encode() * 100
+    wait_until(lambda: ingest.gauge("replaced_nodes") == 0, 10, "the kernel to forget the last version but one")

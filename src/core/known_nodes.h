@@ -1,0 +1,54 @@
+// Nodes that a kernel knows by number: FUSE's lookup counts. What is replaced under such a name, by
+// a rename or an upload, is kept, without a name, until the kernel has forgotten it: whoever opens
+// the name at that moment may have been led to either file, and gets it.
+//
+// Only what is replaced is kept. A file that is removed gives its room back at once; who comes by
+// its name later than that finds none.
+//
+// Thread-safe. Lock order: everything else > this.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "core/node.h"
+#include "reelfs/base/mutex.h"
+#include "reelfs/model/ids.h"
+
+namespace reelfs::core {
+
+class KnownNodes {
+  public:
+    /// Known once more.
+    void remember(NodeId node);
+    bool knows(NodeId node) const;
+    /// Keeps a node, and with it a handle that the caller has counted. False when it is no longer
+    /// known: the handle stays the caller's to drop.
+    [[nodiscard]] bool keep(std::shared_ptr<Node> node);
+
+    // These give back the nodes that are no longer kept: the caller drops their handles.
+    /// Known `times` times less. Null when it was not kept, or is still known.
+    [[nodiscard]] std::shared_ptr<Node> forget(NodeId node, std::uint64_t times);
+    [[nodiscard]] std::vector<std::shared_ptr<Node>> forget_all();
+    /// Those of a container: known as before, but kept no longer.
+    [[nodiscard]] std::vector<std::shared_ptr<Node>> take_kept(ContainerId container);
+
+    std::size_t known() const;
+    std::size_t kept() const;
+
+  private:
+    struct Shard {
+        mutable Mutex mutex;
+        std::unordered_map<NodeId, std::uint64_t> times GUARDED_BY(mutex);
+        std::unordered_map<NodeId, std::shared_ptr<Node>> kept GUARDED_BY(mutex);
+    };
+    static constexpr std::size_t kShards = 16;
+    Shard& shard_of(NodeId node) { return shards_[node.value() % kShards]; }
+    const Shard& shard_of(NodeId node) const { return shards_[node.value() % kShards]; }
+
+    std::array<Shard, kShards> shards_;
+};
+
+}  // namespace reelfs::core
