@@ -25,6 +25,20 @@ bool KnownNodes::keep(std::shared_ptr<Node> node) {
     return true;
 }
 
+void KnownNodes::bury(const Attributes& last) {
+    Shard& shard = shard_of(last.node);
+    MutexLock lock(shard.mutex);
+    if (shard.times.contains(last.node)) shard.buried.insert_or_assign(last.node, last);
+}
+
+std::optional<Attributes> KnownNodes::buried(NodeId node) const {
+    const Shard& shard = shard_of(node);
+    MutexLock lock(shard.mutex);
+    auto found = shard.buried.find(node);
+    if (found == shard.buried.end()) return std::nullopt;
+    return found->second;
+}
+
 std::shared_ptr<Node> KnownNodes::forget(NodeId node, std::uint64_t times) {
     Shard& shard = shard_of(node);
     MutexLock lock(shard.mutex);
@@ -33,6 +47,7 @@ std::shared_ptr<Node> KnownNodes::forget(NodeId node, std::uint64_t times) {
     known->second -= std::min(known->second, times);
     if (known->second > 0) return nullptr;
     shard.times.erase(known);
+    shard.buried.erase(node);
     auto kept = shard.kept.extract(node);
     return kept ? std::move(kept.mapped()) : nullptr;
 }
@@ -43,6 +58,7 @@ std::vector<std::shared_ptr<Node>> KnownNodes::forget_all() {
         MutexLock lock(shard.mutex);
         for (auto& [id, node] : shard.kept) all.push_back(std::move(node));
         shard.kept.clear();
+        shard.buried.clear();
         shard.times.clear();
     }
     return all;

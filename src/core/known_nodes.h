@@ -2,14 +2,19 @@
 // a rename or an upload, is kept, without a name, until the kernel has forgotten it: whoever opens
 // the name at that moment may have been led to either file, and gets it.
 //
-// Only what is replaced is kept. A file that is removed gives its room back at once; who comes by
-// its name later than that finds none.
+// Only what is replaced is kept. What is removed gives its room back at once, and who comes by its
+// name finds none; what the kernel still refers to (a working directory, O_PATH) is told its
+// attributes as they were in the end.
+//
+// What is kept is an orphan of the catalog with one handle more: if FORGET never comes, it goes
+// with the mount, or with the next start, as what a program held open does.
 //
 // Thread-safe. Lock order: everything else > this.
 #pragma once
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +32,9 @@ class KnownNodes {
     /// Keeps a node, and with it a handle that the caller has counted. False when it is no longer
     /// known: the handle stays the caller's to drop.
     [[nodiscard]] bool keep(std::shared_ptr<Node> node);
+    /// The last attributes of a node that has gone; nothing is done when it is not known.
+    void bury(const Attributes& last);
+    std::optional<Attributes> buried(NodeId node) const;
 
     // These give back the nodes that are no longer kept: the caller drops their handles.
     /// Known `times` times less. Null when it was not kept, or is still known.
@@ -43,6 +51,7 @@ class KnownNodes {
         mutable Mutex mutex;
         std::unordered_map<NodeId, std::uint64_t> times GUARDED_BY(mutex);
         std::unordered_map<NodeId, std::shared_ptr<Node>> kept GUARDED_BY(mutex);
+        std::unordered_map<NodeId, Attributes> buried GUARDED_BY(mutex);
     };
     static constexpr std::size_t kShards = 16;
     Shard& shard_of(NodeId node) { return shards_[node.value() % kShards]; }

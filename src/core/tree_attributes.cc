@@ -15,10 +15,13 @@ Result<Attributes> TreeImpl::attributes(NodeId id) {
             return node->live();
     }
     NodeRow row;
-    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
+    auto read = context_.catalog.read([&](Reader& r) -> Result<void> {
         RF_TRY(row, require(r, id));
         return done();
-    }));
+    });
+    if (!read && read.error().code() == Errc::kStale)
+        if (auto last = known_.buried(id)) return *last;
+    RF_CHECK(read);
     if (!visible(row.attributes)) return Error(Errc::kNotFound, "no such entry");
     return live(row);
 }

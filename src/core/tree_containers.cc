@@ -156,7 +156,7 @@ Result<ContainerInfo> TreeImpl::set_quota(std::string_view name, const QuotaChan
 Result<void> TreeImpl::remove_container(std::string_view name) {
     RF_CHECK(clear_expired_below(kRootNode, name));
     ContainerId deleted;
-    NodeId root_id;
+    Attributes last;
     RF_CHECK(transact(
         Effect::kFrees,
         [&](Writer& w, Changed& changed) -> Result<void> {
@@ -167,7 +167,7 @@ Result<void> TreeImpl::remove_container(std::string_view name) {
             RF_TRY(bool full, w.has_entries(*id));
             if (full) return Error(Errc::kNotEmpty, "the container is not empty");
             deleted = row.attributes.container;
-            root_id = *id;
+            last = row.attributes;
             RF_CHECK(w.delete_entry(kRootNode, name));
             RF_CHECK(w.delete_node(*id));
             RF_CHECK(w.delete_container(deleted));
@@ -182,7 +182,7 @@ Result<void> TreeImpl::remove_container(std::string_view name) {
             context_.documents.remove(deleted);
             context_.quotas.set(deleted, {});
         }));
-    context_.nodes.forget(root_id);
+    let_go(last);
     watches_.changed(kRootNode, name);
     // The key goes only when no power cut can bring the container back.
     RF_CHECK(context_.catalog.sync());

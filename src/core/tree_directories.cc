@@ -37,11 +37,8 @@ void place(std::vector<Entry>& entries, Entry shown) {
 }  // namespace
 
 Result<std::shared_ptr<OpenDirectory>> TreeImpl::open_directory(NodeId id) {
-    RF_CHECK(context_.catalog.read([&](Reader& r) -> Result<void> {
-        RF_TRY(auto row, require(r, id));
-        if (!row.attributes.is_directory()) return Error(Errc::kNotDirectory, "not a directory");
-        return done();
-    }));
+    RF_TRY(const Attributes found, attributes(id));  // also of one that was removed: it is empty
+    if (!found.is_directory()) return Error(Errc::kNotDirectory, "not a directory");
     return std::make_shared<OpenDirectory>(id);
 }
 

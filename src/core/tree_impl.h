@@ -235,13 +235,15 @@ class TreeImpl final : public Tree {
     struct Unlinked {
         std::shared_ptr<Node> marked;  // `deleting` was set: take it back if the transaction fails
         std::shared_ptr<Node> known;   // a handle of it was counted: to keep, or to drop
-        std::optional<NodeId> deleted;
+        std::optional<Attributes> deleted;
         std::optional<NodeId> reapable;
     };
     enum class Leaves { kRemoved, kReplaced };  // its name goes, or leads elsewhere
     Result<void> drop_link(catalog::Writer& w, Changed& changed, catalog::NodeRow row,
                            Leaves leaves, Unlinked& unlinked);
     void settle(const Unlinked& unlinked, bool committed);
+    /// A node's row has gone; these were its attributes.
+    void let_go(Attributes last);
     Result<void> unlink_in(catalog::Writer& w, Changed& changed, NodeId parent,
                            std::string_view name, Unlinked& unlinked);
     Result<bool> is_inside(catalog::Reader& r, NodeId directory, NodeId ancestor) const;
@@ -289,7 +291,7 @@ class TreeImpl final : public Tree {
         };
         std::optional<Name> first_made;  // those below it are new with it
         std::optional<Name> last_removed;
-        std::vector<NodeId> removed;
+        std::vector<Attributes> removed;
     };
     Result<catalog::NodeRow> make_folders(catalog::Writer& w, Changed& changed,
                                           catalog::NodeRow root, std::span<const std::string> path,

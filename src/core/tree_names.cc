@@ -303,7 +303,7 @@ Result<void> TreeImpl::drop_link(Writer& w, Changed& changed, NodeRow row, Leave
     }
     if (erased) {
         RF_CHECK(w.delete_node(id));
-        unlinked.deleted = id;
+        unlinked.deleted = row.attributes;
         return done();
     }
     // In use, or too big for one transaction: without links it goes when the last user does, in
@@ -327,8 +327,14 @@ void TreeImpl::settle(const Unlinked& unlinked, bool committed) {
         return;
     }
     if (unlinked.known && !known_.keep(unlinked.known)) drop_handle(unlinked.known, false);
-    if (unlinked.deleted) context_.nodes.forget(*unlinked.deleted);
+    if (unlinked.deleted) let_go(*unlinked.deleted);
     if (unlinked.reapable) reap_later(*unlinked.reapable);
+}
+
+void TreeImpl::let_go(Attributes last) {
+    last.links = 0;
+    known_.bury(last);
+    context_.nodes.forget(last.node);
 }
 
 Result<void> TreeImpl::unlink(NodeId parent, std::string_view name) {
@@ -390,7 +396,7 @@ Result<bool> TreeImpl::is_empty(Reader& r, NodeId directory) {
 Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
     if (parent == kRootNode) return remove_container(name);
     RF_CHECK(clear_expired_below(parent, name));
-    std::optional<NodeId> removed;
+    Attributes removed;
     RF_CHECK(transact(Effect::kFrees, [&](Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(NodeRow parent_row, require_directory(w, parent));
         RF_TRY(auto id, w.entry(parent, name));
@@ -404,10 +410,11 @@ Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
         parent_row.attributes.modified = parent_row.attributes.changed = context_.clock.now();
         RF_CHECK(w.update_node(parent_row));
         changed.push_back(parent_row);
-        removed = id;
+        removed = row.attributes;
+        removed.changed = parent_row.attributes.changed;
         return done();
     }));
-    context_.nodes.forget(*removed);
+    let_go(removed);
     watches_.changed(parent, name);
     return done();
 }
@@ -492,7 +499,7 @@ Result<void> TreeImpl::rename_in(Writer& w, Changed& changed, NodeId source_pare
                 RF_TRY(bool empty, is_empty(w, *target_id));
                 if (!empty) return Error(Errc::kNotEmpty, "the target directory is not empty");
                 RF_CHECK(w.delete_node(*target_id));
-                unlinked.deleted = target_id;
+                unlinked.deleted = target->attributes;
                 --to_row.attributes.links;
             } else {
                 if (source.attributes.is_directory())
@@ -611,10 +618,11 @@ bool TreeImpl::let_replaced_go(ContainerId container) {
 Result<void> TreeImpl::reap(NodeId id) {
     Folders folders;
     bool erased = false;
+    std::optional<NodeRow> row;
     const auto erase = [&](Writer& w, Changed& changed) -> Result<void> {
         RF_TRY(erased, files_.erase_content_in(w, id));
         if (!erased) return done();
-        RF_TRY(auto row, w.node(id));
+        RF_TRY(row, w.node(id));
         RF_CHECK(w.delete_node(id));
         if (!row || !row->attributes.is_file() || row->symlink_target.empty()) return done();
         // A STREAMING upload that never ended: the folders made for it go too.
@@ -629,7 +637,7 @@ Result<void> TreeImpl::reap(NodeId id) {
         RF_CHECK(files_.erase_content(id));
         RF_CHECK(transact(Effect::kFrees, erase));
     }
-    context_.nodes.forget(id);
+    if (row) let_go(row->attributes);
     announce(folders);
     return done();
 }

@@ -159,7 +159,7 @@ Result<void> TreeImpl::remove_empty_folders(Writer& w, Changed& changed, NodeId 
         const std::string& name = path[chain.size() - 2];
         RF_CHECK(w.delete_entry(parent.attributes.node, name));
         RF_CHECK(w.delete_node(folder.attributes.node));
-        folders.removed.push_back(folder.attributes.node);
+        folders.removed.push_back(folder.attributes);
         folders.last_removed = Folders::Name{parent.attributes.node, name};
         --parent.attributes.links;
         parent.attributes.modified = parent.attributes.changed = context_.clock.now();
@@ -184,7 +184,7 @@ Result<void> TreeImpl::transact_with_folders(
 }
 
 void TreeImpl::announce(const Folders& folders) {
-    for (NodeId id : folders.removed) context_.nodes.forget(id);
+    for (const Attributes& last : folders.removed) let_go(last);
     auto* listener = listener_.load();
     for (const auto& name : {folders.first_made, folders.last_removed}) {
         if (!name) continue;

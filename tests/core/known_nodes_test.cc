@@ -32,10 +32,10 @@ class KnownNodesTest : public ::testing::Test {
         rig_.put(c_, "new", rig_.noise(size));
         must(tree().rename(c_, "new", c_, name, RenameMode::kReplace));
     }
-    void upload(const std::string& name, std::size_t size) {
+    void upload(const std::string& path, std::size_t size) {
         UploadOptions options;
         options.ticket = tree().draw_ticket();
-        auto upload = must(tree().begin_upload("c", {name}, options));
+        auto upload = must(tree().begin_upload("c", must(split_path(path)), options));
         must(upload->append(rig_.noise(size)));
         upload->complete();
         must(upload->make_durable());
@@ -43,10 +43,20 @@ class KnownNodesTest : public ::testing::Test {
     }
     std::uint64_t used_bytes() { return must(tree().container("c")).used.bytes; }
     bool is_there(NodeId node) {
+        auto opened = tree().open(node, {.read = true});
+        if (opened) {
+            tree().release(*std::move(opened));
+        } else {
+            EXPECT_EQ(opened.error().code(), Errc::kStale);
+        }
+        return opened.ok();
+    }
+    bool has_attributes(NodeId node) {
         const auto found = tree().attributes(node);
-        if (!found) {
+        if (found) {
+            EXPECT_EQ(found->links, 0u);
+        } else {
             EXPECT_EQ(found.error().code(), Errc::kStale);
-            EXPECT_EQ(tree().open(node, {.read = true}).error().code(), Errc::kStale);
         }
         return found.ok();
     }
@@ -113,6 +123,46 @@ TEST_F(KnownNodesTest, WhatIsNotKnownOrNotReplacedGoesAtOnce) {
     EXPECT_FALSE(is_there(removed));
     tree().forget(removed, 1);
     EXPECT_EQ(used_bytes(), 0u);
+    expect_clean();
+}
+
+TEST_F(KnownNodesTest, WhatIsRemovedCanBeAskedForItsAttributesUntilItIsForgotten) {
+    const NodeId file = known("f", 300'000);
+    must(tree().unlink(c_, "f"));
+    const auto opened = rig_.create(c_, "g");
+    const NodeId open = must(tree().lookup_and_remember(c_, "g")).node;
+    must(tree().unlink(c_, "g"));
+    tree().release(opened);
+    must(tree().make_directory({}, c_, "d", 0755));
+    const NodeId removed = must(tree().lookup_and_remember(c_, "d")).node;
+    must(tree().remove_directory(c_, "d"));
+    must(tree().make_directory({}, c_, "d", 0755));
+    must(tree().make_directory({}, c_, "e", 0755));
+    const NodeId replaced = must(tree().lookup_and_remember(c_, "e")).node;
+    must(tree().rename(c_, "d", c_, "e", RenameMode::kReplace));
+    upload("of an upload/f", 100);
+    const NodeId emptied = must(tree().lookup_and_remember(c_, "of an upload")).node;
+    must(tree().delete_object("c", {"of an upload", "f"}));
+    const NodeId container = rig_.container("other");
+    tree().remember(container);
+    must(tree().delete_container("other"));
+
+    EXPECT_EQ(must(tree().attributes(file)).size, 300'000u);
+    for (const NodeId folder : {removed, replaced, emptied, container}) {
+        const auto listing = must(tree().open_directory(folder));
+        must(tree().list(*listing, 0, true, [&](const Tree::Listed& entry) {
+            EXPECT_EQ(entry.name, ".");
+            return true;
+        }));
+        EXPECT_FALSE(tree().make_directory({}, folder, "x", 0755).ok());
+        EXPECT_EQ(tree().lookup(folder, "x").error().code(), Errc::kStale);
+    }
+    for (const NodeId node : {file, open, removed, replaced, emptied, container}) {
+        EXPECT_TRUE(has_attributes(node));
+        tree().forget(node, 1);
+        EXPECT_FALSE(has_attributes(node));
+    }
+    EXPECT_EQ(tree().open_directory(removed).error().code(), Errc::kStale);
     expect_clean();
 }
 

@@ -116,6 +116,41 @@ def two_handles_see_each_other(d):
 
 
 @scenario
+def what_is_removed_or_replaced_can_still_be_referred_to(d):
+    seen = []
+    for step, act in enumerate([lambda path: os.unlink(path),
+                                lambda path: os.rename(written(f"{d}/new", b"another"), path)]):
+        path = written(f"{d}/f{step}", pattern(4, 5_000))
+        fd = os.open(path, os.O_PATH)
+        act(path)
+        seen.append([os.fstat(fd).st_nlink, os.fstat(fd).st_size])
+        if step == 1:
+            seen.append(read_file(f"/proc/self/fd/{fd}"))
+        os.close(fd)
+    for act in [lambda path: os.rmdir(path), lambda path: os.rename(made(f"{d}/other"), path)]:
+        path = made(f"{d}/d")
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        act(path)
+        seen.append([os.fstat(fd).st_nlink, os.listdir(fd), outcome(os.open, "f", os.O_CREAT | os.O_WRONLY, dir_fd=fd),
+                     outcome(os.stat, "f", dir_fd=fd), sorted(os.listdir(d))])
+        child = subprocess.run([sys.executable, "-c", "import os; print(os.stat('.').st_nlink, os.listdir('.'))"],
+                               preexec_fn=lambda: os.fchdir(fd), capture_output=True, text=True)
+        seen.append([child.returncode, child.stdout])
+        os.close(fd)
+    return seen
+
+
+def made(path):
+    os.mkdir(path)
+    return path
+
+
+def written(path, data):
+    write_file(path, data)
+    return path
+
+
+@scenario
 def open_unlinked_file_lives(d):
     fd = os.open(f"{d}/f", os.O_CREAT | os.O_RDWR)
     os.write(fd, pattern(3, 50_000))
@@ -670,6 +705,15 @@ for number in range(3000):
         renamer.kill()
         renamer.wait()
     assert renamer.returncode == 0
+
+
+def test_a_removed_file_that_nobody_had_open_cannot_be_opened(area):
+    fd = os.open(written(f"{area}/f", b"some"), os.O_PATH)
+    os.unlink(f"{area}/f")
+    assert os.fstat(fd).st_size == 4
+    if not STAND_IN:
+        assert outcome(os.open, f"/proc/self/fd/{fd}", os.O_RDONLY) == "ESTALE"
+    os.close(fd)
 
 
 def test_a_file_that_never_had_a_name_is_refused(area):

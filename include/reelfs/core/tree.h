@@ -167,15 +167,6 @@ class Tree {
     // Names. What is made gets the bits asked for, less the caller's umask; or what the parent's
     // default access control list makes of them, and then the umask counts for nothing.
     virtual Result<Attributes> lookup(NodeId parent, std::string_view name) = 0;
-    // A kernel that keeps node numbers says which it knows (FUSE's lookup counts). A file that is
-    // replaced while it is known, by a rename or an upload, stays, without a name, until it has
-    // been forgotten as often as it was remembered; or until its container's quota needs the room.
-    /// lookup(); and the kernel knows what was found, from before anybody can replace it.
-    virtual Result<Attributes> lookup_and_remember(NodeId parent, std::string_view name) = 0;
-    /// Another way by which it comes to know a node, whether or not that is there any more.
-    virtual void remember(NodeId node) = 0;
-    virtual void forget(NodeId node, std::uint64_t times) = 0;
-    virtual void forget_all() = 0;  // it has gone
     virtual Result<Attributes> attributes(NodeId node) = 0;
     virtual Result<NodeId> parent_of(NodeId directory) = 0;
     /// Follows names from `from`; symlinks are not followed.
@@ -200,6 +191,18 @@ class Tree {
     /// `file` when the change came through an open handle (ftruncate).
     virtual Result<Attributes> change(const Caller& caller, NodeId node,
                                       const AttributeChange& change) = 0;
+
+    // Numbers. A kernel that keeps them says which nodes it knows (FUSE's lookup counts). A file
+    // that is replaced while it is known, by a rename or an upload, stays, without a name, until it
+    // has been forgotten as often as it was remembered; or until its container's quota needs the
+    // room. What is removed while it is known can be asked for its attributes, and a directory be
+    // listed, until then.
+    /// lookup(); and the kernel knows what was found, from before anybody can replace it.
+    virtual Result<Attributes> lookup_and_remember(NodeId parent, std::string_view name) = 0;
+    /// Another way by which it comes to know a node, whether or not that is there any more.
+    virtual void remember(NodeId node) = 0;
+    virtual void forget(NodeId node, std::uint64_t times) = 0;
+    virtual void forget_all() = 0;  // the kernel has gone
 
     // Directories. Offsets are positions after an entry; 0 is the start. "." and ".." are entries
     // of the listing.
