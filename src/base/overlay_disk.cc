@@ -27,12 +27,14 @@ class OverlayDisk::Content {
     Content(std::shared_ptr<File> base, std::uint64_t size)
         : base_(std::move(base)), base_size_(size), size_(size) {}
 
-    Result<std::size_t> read(std::uint64_t offset, MutableBytes out) {
+    /// As File's calls of this form.
+    using ReadCall = Result<std::size_t> (File::*)(std::uint64_t, MutableBytes) const;
+    Result<std::size_t> read(ReadCall call, std::uint64_t offset, MutableBytes out) {
         MutexLock lock(mutex_);
         if (offset >= size_) return std::size_t{0};
         out = out.first(
             static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size_ - offset)));
-        RF_CHECK(read_base(offset, out));
+        RF_CHECK(read_base(call, offset, out));
         for (auto page = pages_.lower_bound(offset / kPage); page != pages_.end(); ++page) {
             const std::uint64_t start = page->first * kPage;
             if (start >= offset + out.size()) break;
@@ -111,12 +113,12 @@ class OverlayDisk::Content {
   private:
     using Page = std::array<std::byte, kPage>;
 
-    Result<void> read_base(std::uint64_t offset, MutableBytes out) REQUIRES(mutex_) {
+    Result<void> read_base(ReadCall call, std::uint64_t offset, MutableBytes out) REQUIRES(mutex_) {
         std::size_t there = 0;
         if (base_ && offset < base_size_) {
             const auto want =
                 static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), base_size_ - offset));
-            RF_TRY(there, base_->read_at(offset, out.first(want)));
+            RF_TRY(there, ((*base_).*call)(offset, out.first(want)));
         }
         std::fill(out.begin() + static_cast<std::ptrdiff_t>(there), out.end(), std::byte{});
         return done();
@@ -125,7 +127,7 @@ class OverlayDisk::Content {
         auto known = pages_.find(index);
         if (known == pages_.end()) {
             auto page = std::make_unique<Page>();
-            RF_CHECK(read_base(index * kPage, *page));
+            RF_CHECK(read_base(&File::read_at, index * kPage, *page));
             known = pages_.emplace(index, std::move(page)).first;
         } else if (!known->second) {
             known->second = std::make_unique<Page>();
@@ -147,7 +149,10 @@ class OverlayFile final : public File {
     OverlayFile(OverlayDisk& disk, std::shared_ptr<OverlayDisk::Content> content)
         : disk_(disk), content_(std::move(content)) {}
     Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) const override {
-        return content_->read(offset, out);
+        return content_->read(&File::read_at, offset, out);
+    }
+    Result<std::size_t> read_device_at(std::uint64_t offset, MutableBytes out) const override {
+        return content_->read(&File::read_device_at, offset, out);
     }
     Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) override {
         disk_.keep(content_);

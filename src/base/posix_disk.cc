@@ -75,15 +75,22 @@ class DirectFile {
         if (const int fd = fd_.load(); fd >= 0) ::close(fd);
     }
 
+    struct Free {
+        void operator()(std::byte* data) const { ::operator delete(data, kAlignment); }
+    };
+    using Bounce = std::unique_ptr<std::byte[], Free>;
+    /// For reads of so many bytes.
+    static Bounce make_bounce(std::size_t bytes) {
+        return Bounce(static_cast<std::byte*>(::operator new(bytes + 2 * kStep, kAlignment)));
+    }
+
     /// Whole and from the device; false when that cannot be had here, or ends early.
     Result<bool> read_at(const Fd& file, const std::string& path, std::uint64_t offset,
-                         MutableBytes out) {
+                         MutableBytes out, const Bounce& bounce) {
         const int fd = cannot_.load() ? kCannot : descriptor(file);
         if (fd < 0) return false;
         const std::uint64_t begin = offset / kStep * kStep;
         const std::uint64_t end = (offset + out.size() + kStep - 1) / kStep * kStep;
-        thread_local const std::unique_ptr<std::byte[], Free> bounce(
-            static_cast<std::byte*>(::operator new(kBytesMax + 2 * kStep, kAlignment)));
         ssize_t n = 0;
         do {
             n = ::pread(fd, bounce.get(), end - begin, static_cast<off_t>(begin));
@@ -99,15 +106,10 @@ class DirectFile {
         return true;
     }
 
-    static constexpr std::size_t kBytesMax = 64 * 1024;
-
   private:
     static constexpr std::uint64_t kStep = 4096;  // as every device can
     static constexpr std::align_val_t kAlignment{kStep};
     static constexpr int kUntried = -1, kCannot = -2;
-    struct Free {
-        void operator()(std::byte* data) const { ::operator delete(data, kAlignment); }
-    };
 
     int descriptor(const Fd& file) {
         int known = fd_.load();
@@ -129,11 +131,29 @@ class PosixFile final : public File {
     PosixFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
     Result<std::size_t> read_once_at(std::uint64_t offset, MutableBytes out) const override {
-        if (out.size() > DirectFile::kBytesMax || !is_uncached(fd_, offset, out.size()))
+        constexpr std::size_t kLittle = 64 * 1024;
+        if (out.size() > kLittle || !is_uncached(fd_, offset, out.size()))
             return read_at(offset, out);
-        RF_TRY(const bool whole, direct_.read_at(fd_, path_, offset, out));
+        thread_local const DirectFile::Bounce bounce = DirectFile::make_bounce(kLittle);
+        RF_TRY(const bool whole, direct_.read_at(fd_, path_, offset, out, bounce));
         if (whole) return out.size();
         return read_at(offset, out);
+    }
+
+    Result<std::size_t> read_device_at(std::uint64_t offset, MutableBytes out) const override {
+        constexpr std::size_t kStep = 1 << 20;
+        thread_local const DirectFile::Bounce bounce = DirectFile::make_bounce(kStep);
+        std::size_t total = 0;
+        while (total < out.size()) {
+            const MutableBytes piece = out.subspan(total, std::min(kStep, out.size() - total));
+            RF_TRY(const bool whole, direct_.read_at(fd_, path_, offset + total, piece, bounce));
+            if (!whole) break;
+            total += piece.size();
+        }
+        if (total == out.size()) return total;
+        drop_cache(offset + total, out.size() - total);
+        RF_TRY(const std::size_t rest, read_at(offset + total, out.subspan(total)));
+        return total + rest;
     }
 
     Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) const override {
@@ -195,13 +215,18 @@ class PosixFile final : public File {
         return done();
     }
 
-    void drop_cache() override { ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+    void drop_cache() override { drop_cache(0, 0); }
     void will_need(std::uint64_t offset, std::uint64_t length) override {
         ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
                         POSIX_FADV_WILLNEED);
     }
 
   private:
+    /// `length` 0: to the end.
+    void drop_cache(std::uint64_t offset, std::uint64_t length) const {
+        ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                        POSIX_FADV_DONTNEED);
+    }
     Result<void> write(std::uint64_t offset, std::span<const Bytes> pieces, int flags) {
         std::vector<iovec> vectors;
         vectors.reserve(pieces.size());

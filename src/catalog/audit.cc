@@ -174,6 +174,7 @@ Result<std::vector<std::string>> SqliteCatalog::damaged_pages(const GoOn& go_on)
     RF_CHECK(move_log(Database::Log::kKeep));
     const std::string path = vfs_->database_path();
     RF_TRY(auto file, disk_->open(path, OpenMode::kRead));
+    file->drop_cache();  // what the disk holds is asked for
     RF_TRY(const std::uint64_t size, file->size());
     std::vector<std::string> damaged;
     Buffer page(kPageBytes);

@@ -288,13 +288,13 @@ class Backup {
     /// What the disk does not give is zeros in the copy, and counted: the rest is worth having.
     Result<std::size_t> read_piece(const Location& pack, std::uint64_t at, MutableBytes out,
                                    Unread& unread) {
-        auto whole = context_.store.read(pack, at, out);
+        auto whole = context_.store.read_device(pack, at, out);
         if (whole) return out.size();
         if (whole.error().code() != Errc::kIo) return std::move(whole).error();
         for (std::size_t i = 0; i < out.size(); i += kReadUnit) {
             RF_CHECK(job_.check_cancelled());
             const MutableBytes unit = out.subspan(i, std::min(kReadUnit, out.size() - i));
-            auto read = context_.store.read(pack, at + i, unit);
+            auto read = context_.store.read_device(pack, at + i, unit);
             if (read) continue;
             if (read.error().code() != Errc::kIo) return std::move(read).error();
             std::fill(unit.begin(), unit.end(), std::byte{});

@@ -58,6 +58,8 @@ class KeylessScrub {
         job_.begin("verifying checksums", total);
         for (const auto& pack : packs) {
             ++report_.packs;
+            // Read page by page, with the system's read-ahead: but from the disk.
+            RF_CHECK(store_.settle(pack.pack));
             bool expected = true;
             for (std::uint64_t at = 0; at < pack.bytes;) {
                 RF_TRY(const std::uint64_t next, look_at(pack, at, expected));

@@ -11,7 +11,7 @@ namespace reelfs::core {
 namespace {
 
 Result<void> fetch(Context& context, const PlacedExtent& extent, Buffer& sealed) {
-    if (extent.location.pack) return context.store.read(extent.location, 0, sealed.span());
+    if (extent.location.pack) return context.store.read_device(extent.location, 0, sealed.span());
     std::vector<std::byte> bytes;
     RF_CHECK(context.catalog.read([&](catalog::Reader& r) -> Result<void> {
         RF_TRY(bytes, r.inline_bytes(extent.shape.extent));
@@ -62,7 +62,8 @@ Result<Verdict> verify(Context& context, const PlacedExtent& extent) {
             constexpr std::size_t kPiece = limits::pack_alignment;
             for (std::size_t at = 0; at < sealed.size(); at += kPiece) {
                 const std::size_t part = std::min(kPiece, sealed.size() - at);
-                if (!context.store.read(extent.location, at, sealed.span().subspan(at, part)))
+                if (!context.store.read_device(extent.location, at,
+                                               sealed.span().subspan(at, part)))
                     std::fill_n(sealed.data() + at, part, std::byte{});
             }
         }

@@ -1,4 +1,5 @@
-// Is an extent, as it stands on the disk, what its row says? Reads around every cache.
+// Is an extent, as it stands on the disk, what its row says? Reads around every cache, the system's
+// page cache included.
 #pragma once
 
 #include <string>

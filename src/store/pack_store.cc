@@ -112,6 +112,10 @@ class PackStore final : public ExtentStore {
                            MutableBytes out) override {
         return read_by(&File::read_once_at, location, skip, out);
     }
+    Result<void> read_device(const Location& location, std::uint64_t skip,
+                             MutableBytes out) override {
+        return read_by(&File::read_device_at, location, skip, out);
+    }
 
     void will_need(const Location& location, std::uint64_t skip, std::uint64_t length) override {
         if (!location.pack) return;

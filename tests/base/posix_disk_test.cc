@@ -121,6 +121,33 @@ TEST_F(PosixFileTest, WhatIsReadOnceTakesNoRoomInThePageCache) {
     EXPECT_GE(cached_pages(), 3u);
 }
 
+TEST_F(PosixFileTest, WhatTheDeviceHoldsIsTheSameWhereverItBeginsAndEnds) {
+    const auto from_device = [&](std::uint64_t offset, std::size_t length) {
+        std::vector<std::byte> found(length);
+        found.resize(file_->read_device_at(offset, found).value());
+        return found;
+    };
+    for (int i = 0; i < 300; ++i) {
+        const std::uint64_t offset = random_.below(bytes_.size() + 5'000);
+        const std::size_t length = random_.below(i % 10 == 0 ? 2'000'000 : 20'000);
+        ASSERT_EQ(from_device(offset, length), expected(offset, length)) << offset << "+" << length;
+        // What is not written back yet is, then.
+        const std::size_t at = random_.below(bytes_.size() - 100);
+        random_.fill(MutableBytes(bytes_).subspan(at, 100));
+        ASSERT_TRUE(file_->write_at(at, Bytes(bytes_).subspan(at, 100)).ok());
+        const std::uint64_t around = at < 6'000 ? 0 : at - 6'000;
+        ASSERT_EQ(from_device(around, 12'000), expected(around, 12'000)) << around;
+    }
+}
+
+TEST_F(PosixFileTest, WhatIsReadFromTheDeviceTakesNoRoomInThePageCache) {
+    const bool in_memory_only = cached_pages() > 0;  // tmpfs: there is no device to read from
+    std::vector<std::byte> found(bytes_.size());
+    EXPECT_EQ(file_->read_device_at(0, found).value(), bytes_.size());
+    EXPECT_EQ(found, bytes_);
+    EXPECT_EQ(cached_pages() == 0, can_go_past() && !in_memory_only);
+}
+
 TEST_F(PosixFileTest, WhatIsWrittenInBulkIsTheSameBesideWhatIsNot) {
     for (int i = 0; i < 300; ++i) {
         const std::size_t at = random_.below(bytes_.size() - 10'000);

@@ -160,6 +160,15 @@ def detach(path):
         run(*tool, path, check=False)
 
 
+def mount_ext4(image, path, size, *options):
+    """A small file system of its own, in a file. Needs root; detach(path) takes it away."""
+    os.mkdir(path)
+    with open(image, "wb") as file:
+        file.truncate(size)
+    run("mkfs.ext4", "-q", *options, image)
+    run("mount", "-o", "loop", image, path)
+
+
 def environment(home):
     """A user's folders below `home`, so that no test sees the real ones."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness import detach, note, outcome, pattern, read_file, run, wait_until, write_file, write_synced
+from harness import detach, mount_ext4, note, outcome, pattern, read_file, run, wait_until, write_file, write_synced
 
 pytestmark = pytest.mark.needs_root   # it makes file systems of its own
 
@@ -17,13 +17,10 @@ MiB = 1 << 20
 def volume(request, scratch):
     """A small file system of its own. Needs root."""
     path = f"{scratch}/volume"
-    os.mkdir(path)
     if request.param == "ext4":
-        with open(f"{scratch}/image", "wb") as image:
-            image.truncate(128 * MiB)
-        run("mkfs.ext4", "-q", "-m", "0", "-N", "4096", f"{scratch}/image")
-        run("mount", "-o", "loop", f"{scratch}/image", path)
+        mount_ext4(f"{scratch}/image", path, 128 * MiB, "-m", "0", "-N", "4096")
     else:
+        os.mkdir(path)
         run("mount", "-t", "tmpfs", "-o", "size=128M,nr_inodes=4096", "tmpfs", path)
     yield path
     detach(path)

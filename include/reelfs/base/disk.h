@@ -28,6 +28,12 @@ class File {
     virtual Result<std::size_t> read_once_at(std::uint64_t offset, MutableBytes out) const {
         return read_at(offset, out);
     }
+    /// The same, of what the device holds, whatever the page cache has of it: for who looks for
+    /// damage. Leaves nothing in the page cache, either. Where the file system cannot read past its
+    /// cache, that is dropped first.
+    virtual Result<std::size_t> read_device_at(std::uint64_t offset, MutableBytes out) const {
+        return read_at(offset, out);
+    }
     /// Writes all pieces back to back at `offset`. After an error any part may have been written.
     virtual Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) = 0;
     Result<void> write_at(std::uint64_t offset, Bytes bytes) {

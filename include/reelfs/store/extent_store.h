@@ -72,6 +72,12 @@ class ExtentStore {
     virtual Result<void> read_once(const Location& location, std::uint64_t skip, MutableBytes out) {
         return read(location, skip, out);
     }
+    /// The same, of what the device holds, and past the page cache: to find damage, or to copy
+    /// much.
+    virtual Result<void> read_device(const Location& location, std::uint64_t skip,
+                                     MutableBytes out) {
+        return read(location, skip, out);
+    }
     /// Hints that these bytes will be read soon.
     virtual void will_need(const Location& location, std::uint64_t skip, std::uint64_t length) = 0;
     /// Returns the durable end: an offset in the pack (see 2). Callers that wait at once share one
