@@ -689,8 +689,11 @@ def test_a_name_that_is_renamed_over_is_there_all_the_time(area):
     """Whoever opens it meanwhile gets the old file or the new one: what the kernel looked up a moment ago is kept."""
     write_file(f"{area}/x", b"0")
     renamer = subprocess.Popen([sys.executable, "-c", """
-import os, sys
-for number in range(3000):
+import os, time
+end = time.monotonic() + 20   # each waits for the disk
+number = 0
+while number < 3000 and time.monotonic() < end:
+    number += 1
     with open("new", "w") as file:
         file.write(str(number))
     os.rename("new", "x")
