@@ -25,17 +25,17 @@ bool KnownNodes::keep(std::shared_ptr<Node> node) {
     return true;
 }
 
-void KnownNodes::bury(const Attributes& last) {
+void KnownNodes::note_removed(const Attributes& last) {
     Shard& shard = shard_of(last.node);
     MutexLock lock(shard.mutex);
-    if (shard.times.contains(last.node)) shard.buried.insert_or_assign(last.node, last);
+    if (shard.times.contains(last.node)) shard.removed.insert_or_assign(last.node, last);
 }
 
-std::optional<Attributes> KnownNodes::buried(NodeId node) const {
+std::optional<Attributes> KnownNodes::removed(NodeId node) const {
     const Shard& shard = shard_of(node);
     MutexLock lock(shard.mutex);
-    auto found = shard.buried.find(node);
-    if (found == shard.buried.end()) return std::nullopt;
+    auto found = shard.removed.find(node);
+    if (found == shard.removed.end()) return std::nullopt;
     return found->second;
 }
 
@@ -47,7 +47,7 @@ std::shared_ptr<Node> KnownNodes::forget(NodeId node, std::uint64_t times) {
     known->second -= std::min(known->second, times);
     if (known->second > 0) return nullptr;
     shard.times.erase(known);
-    shard.buried.erase(node);
+    shard.removed.erase(node);
     auto kept = shard.kept.extract(node);
     return kept ? std::move(kept.mapped()) : nullptr;
 }
@@ -58,7 +58,7 @@ std::vector<std::shared_ptr<Node>> KnownNodes::forget_all() {
         MutexLock lock(shard.mutex);
         for (auto& [id, node] : shard.kept) all.push_back(std::move(node));
         shard.kept.clear();
-        shard.buried.clear();
+        shard.removed.clear();
         shard.times.clear();
     }
     return all;
@@ -80,20 +80,12 @@ std::vector<std::shared_ptr<Node>> KnownNodes::take_kept(ContainerId container) 
     return taken;
 }
 
-std::size_t KnownNodes::known() const {
-    std::size_t total = 0;
+KnownNodes::Counts KnownNodes::counts() const {
+    Counts total;
     for (const Shard& shard : shards_) {
         MutexLock lock(shard.mutex);
-        total += shard.times.size();
-    }
-    return total;
-}
-
-std::size_t KnownNodes::kept() const {
-    std::size_t total = 0;
-    for (const Shard& shard : shards_) {
-        MutexLock lock(shard.mutex);
-        total += shard.kept.size();
+        total.known += shard.times.size();
+        total.kept += shard.kept.size();
     }
     return total;
 }

@@ -33,8 +33,8 @@ class KnownNodes {
     /// known: the handle stays the caller's to drop.
     [[nodiscard]] bool keep(std::shared_ptr<Node> node);
     /// The last attributes of a node that has gone; nothing is done when it is not known.
-    void bury(const Attributes& last);
-    std::optional<Attributes> buried(NodeId node) const;
+    void note_removed(const Attributes& last);
+    std::optional<Attributes> removed(NodeId node) const;
 
     // These give back the nodes that are no longer kept: the caller drops their handles.
     /// Known `times` times less. Null when it was not kept, or is still known.
@@ -43,15 +43,17 @@ class KnownNodes {
     /// Those of a container: known as before, but kept no longer.
     [[nodiscard]] std::vector<std::shared_ptr<Node>> take_kept(ContainerId container);
 
-    std::size_t known() const;
-    std::size_t kept() const;
+    struct Counts {
+        std::size_t known = 0, kept = 0;
+    };
+    Counts counts() const;
 
   private:
     struct Shard {
         mutable Mutex mutex;
         std::unordered_map<NodeId, std::uint64_t> times GUARDED_BY(mutex);
         std::unordered_map<NodeId, std::shared_ptr<Node>> kept GUARDED_BY(mutex);
-        std::unordered_map<NodeId, Attributes> buried GUARDED_BY(mutex);
+        std::unordered_map<NodeId, Attributes> removed GUARDED_BY(mutex);
     };
     static constexpr std::size_t kShards = 16;
     Shard& shard_of(NodeId node) { return shards_[node.value() % kShards]; }

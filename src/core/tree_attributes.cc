@@ -20,7 +20,7 @@ Result<Attributes> TreeImpl::attributes(NodeId id) {
         return done();
     });
     if (!read && read.error().code() == Errc::kStale)
-        if (auto last = known_.buried(id)) return *last;
+        if (auto last = known_.removed(id)) return *last;
     RF_CHECK(read);
     if (!visible(row.attributes)) return Error(Errc::kNotFound, "no such entry");
     return live(row);

@@ -182,7 +182,7 @@ Result<void> TreeImpl::remove_container(std::string_view name) {
             context_.documents.remove(deleted);
             context_.quotas.set(deleted, {});
         }));
-    let_go(last);
+    node_gone(last);
     watches_.changed(kRootNode, name);
     // The key goes only when no power cut can bring the container back.
     RF_CHECK(context_.catalog.sync());

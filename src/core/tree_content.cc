@@ -361,15 +361,16 @@ Result<void> TreeImpl::sync() {
 std::vector<Tree::Gauge> TreeImpl::gauges() const {
     const auto cache = context_.cache.stats();
     const auto catalog = context_.catalog.stats();
+    const auto kernel = known_.counts();
     const auto number = [](auto value) { return static_cast<double>(value); };
     return {
         {"reelfs_open_files", "Files held open by any door.",
          number(open_files_.load(std::memory_order_relaxed)), false},
         {"reelfs_nodes_in_memory", "Nodes kept in memory.", number(context_.nodes.size()), false},
-        {"reelfs_kernel_nodes", "Nodes that the mount's kernel knows.", number(known_.known()),
+        {"reelfs_kernel_nodes", "Nodes that the mount's kernel knows.", number(kernel.known),
          false},
         {"reelfs_replaced_nodes", "Replaced files that are kept until the kernel forgets them.",
-         number(known_.kept()), false},
+         number(kernel.kept), false},
         {"reelfs_map_slices_in_memory", "Slices of the maps of nodes in memory.",
          number(context_.nodes.slices()), false},
         {"reelfs_dirty_bytes", "Written bytes not yet sealed and committed.",

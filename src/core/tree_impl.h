@@ -243,7 +243,7 @@ class TreeImpl final : public Tree {
                            Leaves leaves, Unlinked& unlinked);
     void settle(const Unlinked& unlinked, bool committed);
     /// A node's row has gone; these were its attributes.
-    void let_go(Attributes last);
+    void node_gone(Attributes last);
     Result<void> unlink_in(catalog::Writer& w, Changed& changed, NodeId parent,
                            std::string_view name, Unlinked& unlinked);
     Result<bool> is_inside(catalog::Reader& r, NodeId directory, NodeId ancestor) const;

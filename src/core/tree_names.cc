@@ -327,13 +327,13 @@ void TreeImpl::settle(const Unlinked& unlinked, bool committed) {
         return;
     }
     if (unlinked.known && !known_.keep(unlinked.known)) drop_handle(unlinked.known, false);
-    if (unlinked.deleted) let_go(*unlinked.deleted);
+    if (unlinked.deleted) node_gone(*unlinked.deleted);
     if (unlinked.reapable) reap_later(*unlinked.reapable);
 }
 
-void TreeImpl::let_go(Attributes last) {
+void TreeImpl::node_gone(Attributes last) {
     last.links = 0;
-    known_.bury(last);
+    known_.note_removed(last);
     context_.nodes.forget(last.node);
 }
 
@@ -414,7 +414,7 @@ Result<void> TreeImpl::remove_directory(NodeId parent, std::string_view name) {
         removed.changed = parent_row.attributes.changed;
         return done();
     }));
-    let_go(removed);
+    node_gone(removed);
     watches_.changed(parent, name);
     return done();
 }
@@ -637,7 +637,7 @@ Result<void> TreeImpl::reap(NodeId id) {
         RF_CHECK(files_.erase_content(id));
         RF_CHECK(transact(Effect::kFrees, erase));
     }
-    if (row) let_go(row->attributes);
+    if (row) node_gone(row->attributes);
     announce(folders);
     return done();
 }

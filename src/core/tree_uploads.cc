@@ -184,7 +184,7 @@ Result<void> TreeImpl::transact_with_folders(
 }
 
 void TreeImpl::announce(const Folders& folders) {
-    for (const Attributes& last : folders.removed) let_go(last);
+    for (const Attributes& last : folders.removed) node_gone(last);
     auto* listener = listener_.load();
     for (const auto& name : {folders.first_made, folders.last_removed}) {
         if (!name) continue;

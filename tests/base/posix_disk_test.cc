@@ -27,12 +27,35 @@ class PosixFileTest : public ::testing::Test {
         EXPECT_TRUE(file_->sync().ok());
         file_->drop_cache();
     }
-    std::vector<std::byte> once(std::uint64_t offset, std::size_t length) {
+    using ReadCall = Result<std::size_t> (File::*)(std::uint64_t, MutableBytes) const;
+    std::vector<std::byte> read(ReadCall call, std::uint64_t offset, std::size_t length) const {
         std::vector<std::byte> found(length);
-        auto count = file_->read_once_at(offset, found);
+        auto count = ((*file_).*call)(offset, found);
         EXPECT_TRUE(count.ok());
         found.resize(count ? *count : 0);
         return found;
+    }
+    std::vector<std::byte> once(std::uint64_t offset, std::size_t length) const {
+        return read(&File::read_once_at, offset, length);
+    }
+    /// Beside writes; some reads are as long as `longest`.
+    void expect_same_bytes(ReadCall call, std::size_t longest) {
+        for (int i = 0; i < 300; ++i) {
+            const std::uint64_t offset = random_.below(bytes_.size() + 5'000);
+            const std::size_t length = 1 + random_.below(i % 10 == 0 ? longest : 20'000);
+            ASSERT_EQ(read(call, offset, length), expected(offset, length))
+                << offset << "+" << length;
+            // Newer bytes, which only the page cache has, beside older ones that it has not.
+            const std::size_t at = random_.below(bytes_.size() - 100);
+            random_.fill(MutableBytes(bytes_).subspan(at, 100));
+            ASSERT_TRUE(file_->write_at(at, Bytes(bytes_).subspan(at, 100)).ok());
+            const std::uint64_t around = at < 6'000 ? 0 : at - 6'000;
+            ASSERT_EQ(read(call, around, 12'000), expected(around, 12'000)) << around;
+            if (i % 7 == 0) {
+                ASSERT_TRUE(file_->sync().ok());
+                file_->drop_cache();
+            }
+        }
     }
     std::vector<std::byte> expected(std::uint64_t offset, std::size_t length) const {
         const std::size_t from = std::min<std::size_t>(offset, bytes_.size());
@@ -100,21 +123,7 @@ class PosixFileTest : public ::testing::Test {
 };
 
 TEST_F(PosixFileTest, WhatIsReadOnceIsTheSameWhereverItBeginsAndEnds) {
-    for (int i = 0; i < 300; ++i) {
-        const std::uint64_t offset = random_.below(bytes_.size() + 5'000);
-        const std::size_t length = 1 + random_.below(i % 10 == 0 ? 100'000 : 20'000);
-        ASSERT_EQ(once(offset, length), expected(offset, length)) << offset << "+" << length;
-        // Newer bytes, which only the page cache has, beside older ones that it has not.
-        const std::size_t at = random_.below(bytes_.size() - 100);
-        random_.fill(MutableBytes(bytes_).subspan(at, 100));
-        ASSERT_TRUE(file_->write_at(at, Bytes(bytes_).subspan(at, 100)).ok());
-        const std::uint64_t around = at < 6'000 ? 0 : at - 6'000;
-        ASSERT_EQ(once(around, 12'000), expected(around, 12'000)) << around;
-        if (i % 7 == 0) {
-            ASSERT_TRUE(file_->sync().ok());
-            file_->drop_cache();
-        }
-    }
+    expect_same_bytes(&File::read_once_at, 100'000);
 }
 
 TEST_F(PosixFileTest, WhatIsReadOnceTakesNoRoomInThePageCache) {
@@ -127,22 +136,7 @@ TEST_F(PosixFileTest, WhatIsReadOnceTakesNoRoomInThePageCache) {
 }
 
 TEST_F(PosixFileTest, WhatTheDeviceHoldsIsTheSameWhereverItBeginsAndEnds) {
-    const auto from_device = [&](std::uint64_t offset, std::size_t length) {
-        std::vector<std::byte> found(length);
-        found.resize(file_->read_device_at(offset, found).value());
-        return found;
-    };
-    for (int i = 0; i < 300; ++i) {
-        const std::uint64_t offset = random_.below(bytes_.size() + 5'000);
-        const std::size_t length = random_.below(i % 10 == 0 ? 2'000'000 : 20'000);
-        ASSERT_EQ(from_device(offset, length), expected(offset, length)) << offset << "+" << length;
-        // What is not written back yet is, then.
-        const std::size_t at = random_.below(bytes_.size() - 100);
-        random_.fill(MutableBytes(bytes_).subspan(at, 100));
-        ASSERT_TRUE(file_->write_at(at, Bytes(bytes_).subspan(at, 100)).ok());
-        const std::uint64_t around = at < 6'000 ? 0 : at - 6'000;
-        ASSERT_EQ(from_device(around, 12'000), expected(around, 12'000)) << around;
-    }
+    expect_same_bytes(&File::read_device_at, 2'000'000);
 }
 
 TEST_F(PosixFileTest, WhatIsReadFromTheDeviceTakesNoRoomInThePageCache) {

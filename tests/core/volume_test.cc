@@ -23,6 +23,32 @@ class VolumeTest : public ::testing::Test {
     SeededRandom random_;
 };
 
+TEST_F(VolumeTest, TheTimeOfBirthIsKept) {
+    StoreRig rig(random_);
+    const NodeId c = rig.container();
+    rig.put(c, "f", rig.noise(5'000));
+    const Timestamp born = must(rig.tree().lookup(c, "f")).created;
+    EXPECT_EQ(born, rig.clock().now());
+    rig.clock().advance_ms(1'000);
+    const NodeId node = must(rig.tree().lookup(c, "f")).node;
+    auto file = must(rig.tree().open(node, {.read = true, .write = true}));
+    must(rig.tree().write({}, *file, 2'000, rig.noise(5'000)));
+    rig.tree().release(file);
+    AttributeChange change;
+    change.mode = 0600;
+    change.size = 3'000;
+    change.modified_now = change.accessed_now = true;
+    must(rig.tree().change({}, node, change));
+    must(rig.tree().set_xattr(node, "user.a", bytes_of("1"), XattrMode::kSet));
+    must(rig.tree().link(node, c, "other"));
+    must(rig.tree().rename(c, "f", c, "g", RenameMode::kReplace));
+    const Attributes now = must(rig.tree().lookup(c, "g"));
+    EXPECT_EQ(now.created, born);
+    EXPECT_GT(now.modified, born);
+    rig.reopen();
+    EXPECT_EQ(must(rig.tree().lookup(c, "g")).created, born);
+}
+
 TEST_F(VolumeTest, WhatIsWrittenIsReadBackAtOnceAndAfterAReopen) {
     StoreRig rig(random_);
     const NodeId c = rig.container();

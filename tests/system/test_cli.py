@@ -560,6 +560,21 @@ def flags_of(path):
         return next(line.split()[5] for line in file if line.split()[4] == path).split(",")
 
 
+def test_options_of_a_mount_are_in_force(make_store):
+    store = make_store().mount(options="noexec")
+    program = f"{store.container()}/program"
+    write_file(program, b"#!/bin/sh\nexit 7\n")
+    os.chmod(program, 0o755)
+    assert outcome(subprocess.run, [program]) == "EACCES"
+    store.umount()
+    store.mount()
+    assert subprocess.run([program]).returncode == 7
+    store.umount()
+    store.mount(options="ro")
+    assert outcome(os.chmod, program, 0o700) == "EROFS" and read_file(program).startswith(b"#!")
+    store.umount()
+
+
 @pytest.mark.needs_root
 def test_remount_changes_what_it_names_and_nothing_else(make_store):
     store = make_store().mount(options="dev,suid,noatime")

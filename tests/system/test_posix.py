@@ -625,6 +625,10 @@ def locks_exclude(d):
     lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 10, 0)
     seen.append(isinstance(outcome(fcntl.fcntl, first, f_ofd_setlk, lock), bytes))
     seen.append(outcome(fcntl.fcntl, second, f_ofd_setlk, lock))
+    for how in (fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_UN):   # fcntl(2): of a process, so that another has to ask
+        fcntl.lockf(first, how, 10, 20)
+        other = "import fcntl; fcntl.lockf(open('f', 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 29)"
+        seen.append(subprocess.run([sys.executable, "-c", other], cwd=d, capture_output=True).returncode)
     os.close(first)
     os.close(second)
     return seen
@@ -717,6 +721,12 @@ def test_a_removed_file_that_nobody_had_open_cannot_be_opened(area):
     if not STAND_IN:
         assert outcome(os.open, f"/proc/self/fd/{fd}", os.O_RDONLY) == "ESTALE"
     os.close(fd)
+
+
+def test_the_time_of_birth_is_not_told(area):
+    path = written(f"{area}/f", b"some")
+    if not STAND_IN:
+        assert subprocess.run(["stat", "-c", "%w", path], capture_output=True, text=True, check=True).stdout == "-\n"
 
 
 def test_a_file_that_never_had_a_name_is_refused(area):
