@@ -35,14 +35,6 @@ bool has_copy(Disk& disk) {
     return !copy_in(disk).empty();
 }
 
-void flip(test::SimDisk& disk, const std::string& path, std::uint64_t offset) {
-    auto file = *disk.open(path, OpenMode::kRead);
-    std::byte byte{};
-    ASSERT_EQ(*file->read_at(offset, MutableBytes(&byte, 1)), 1u);
-    byte ^= std::byte{0x10};
-    disk.damage(path, offset, Bytes(&byte, 1));
-}
-
 std::string long_name(std::uint64_t id) {
     return std::string(300, static_cast<char>('a' + id % 26)) + std::to_string(id);
 }
@@ -115,7 +107,7 @@ class DamageTest : public testing::Test {
 TEST_F(DamageTest, AFlippedByteOfTheDatabaseIsFoundWhereItMatters) {
     for (std::uint64_t at = 0; at < 3 * kPageBytes; at += 211 * kSlower) {
         auto disk = stopped_->kill();
-        flip(*disk, kDatabase, at);
+        disk->flip(kDatabase, at);
         check(*disk, "database byte " + std::to_string(at) + " with a log: ");
     }
     {
@@ -125,7 +117,7 @@ TEST_F(DamageTest, AFlippedByteOfTheDatabaseIsFoundWhereItMatters) {
     const std::uint64_t size = content(*stopped_, kDatabase).size();
     for (std::uint64_t at = 0; at < size; at += 211 * kSlower) {
         auto disk = stopped_->kill();
-        flip(*disk, kDatabase, at);
+        disk->flip(kDatabase, at);
         check(*disk, "database byte " + std::to_string(at) + ": ");
     }
     EXPECT_GT(refused_, 0);
@@ -133,7 +125,7 @@ TEST_F(DamageTest, AFlippedByteOfTheDatabaseIsFoundWhereItMatters) {
 }
 
 TEST_F(DamageTest, ADamagedLogIsCopiedWholeAndItsUnusedRoomTakesNone) {
-    flip(*stopped_, kLog, kPageBytes);
+    stopped_->flip(kLog, kPageBytes);
     const auto found = content(*stopped_, kLog);
     const std::uint64_t free = stopped_->space(kDirectory)->free_bytes;
     ASSERT_FALSE(open_on(*stopped_, random_).ok());
@@ -152,7 +144,7 @@ TEST_F(DamageTest, AFlippedByteOfTheLogLosesNoCommitSilently) {
     const auto used = static_cast<std::uint64_t>(bytes.rend() - last) + 2 * kFrameBytes;
     for (std::uint64_t at = 0; at < used; at += 509 * kSlower) {
         auto disk = stopped_->kill();
-        flip(*disk, kLog, at);
+        disk->flip(kLog, at);
         check(*disk, "log byte " + std::to_string(at) + ": ");
     }
     EXPECT_GT(refused_, 0);
@@ -162,21 +154,21 @@ TEST_F(DamageTest, AFlippedByteOfTheLogLosesNoCommitSilently) {
 TEST_F(DamageTest, OneCopyOfTheLogsHeaderIsEnough) {
     for (std::uint64_t at : {std::uint64_t{5}, std::uint64_t{kLogHeaderCopyOffset + 5}}) {
         auto disk = stopped_->kill();
-        flip(*disk, kLog, at);
+        disk->flip(kLog, at);
         auto opened = open_on(*disk, random_);
         ASSERT_TRUE(opened.ok()) << opened.error().message();
         EXPECT_EQ(opened->opened.log_report, "");
         EXPECT_TRUE(*has_node(*opened->catalog, 10 + kNodes - 1));
     }
     auto disk = stopped_->kill();
-    flip(*disk, kLog, 5);
-    flip(*disk, kLog, kLogHeaderCopyOffset + 5);
+    disk->flip(kLog, 5);
+    disk->flip(kLog, kLogHeaderCopyOffset + 5);
     EXPECT_FAILS(Errc::kCorrupt, open_on(*disk, random_));
     EXPECT_TRUE(has_copy(*disk));
 }
 
 TEST_F(DamageTest, ARefusedLogIsCopiedOnceHoweverOftenTheStoreIsStarted) {
-    flip(*stopped_, kLog, physical_of(2) + 50);
+    stopped_->flip(kLog, physical_of(2) + 50);
     const auto before = content(*stopped_, kLog);
     for (int i = 0; i < 3; ++i) EXPECT_FAILS(Errc::kCorrupt, open_on(*stopped_, random_));
     EXPECT_EQ(content(*stopped_, kLog), before);
@@ -189,7 +181,7 @@ TEST_F(DamageTest, ATornTailIsReportedOnce) {
     while (bytes[physical_of(frames + 1)] != std::byte{} ||
            bytes[physical_of(frames + 1) + 1] != std::byte{})
         ++frames;
-    flip(*stopped_, kLog, physical_of(frames) + 9);
+    stopped_->flip(kLog, physical_of(frames) + 9);
     {
         auto opened = open_on(*stopped_, random_);
         ASSERT_TRUE(opened.ok()) << opened.error().message();

@@ -116,7 +116,7 @@ TEST_F(CheckTest, DamagedContentIsNamedByContainerPathAndRange) {
     rig.close();
     // The middle of the first extent: a byte of one block.
     const std::string pack = *packs_of(rig).begin();
-    rig.disk().damage(pack, 160'000, bytes_of("!"));
+    rig.disk().flip(pack, 160'000);
     const CheckReport report = check(rig);
     ASSERT_EQ(report.findings.size(), 1u) << text_of(report);
     const std::string& text = report.findings[0].text;
@@ -164,7 +164,7 @@ TEST_F(CheckTest, ADamagedCatalogPageIsFound) {
     const NodeId c = rig.container();
     for (int i = 0; i < 300; ++i) rig.put(c, "file " + std::to_string(i), rig.noise(50));
     rig.close();
-    rig.disk().damage(std::string(kStore) + "/catalog/catalog.db", 8 * 4096 + 77, bytes_of("!"));
+    rig.disk().flip(std::string(kStore) + "/catalog/catalog.db", 8 * 4096 + 77);
     const CheckReport report = check(rig);
     EXPECT_TRUE(report.damage_is_left());
     EXPECT_NE(text_of(report).find("catalog page 9"), std::string::npos) << text_of(report);
@@ -613,7 +613,7 @@ TEST_F(CheckTest, DamageOfSharedContentIsNamedForEachFile) {
     rig.put(c, "clip", rig.noise(300'000));
     rig.copy(c, "clip", "copy");
     rig.close();
-    rig.disk().damage(*packs_of(rig).begin(), 160'000, bytes_of("!"));
+    rig.disk().flip(*packs_of(rig).begin(), 160'000);
     const CheckReport report = check(rig);
     ASSERT_EQ(report.findings.size(), 2u) << text_of(report);
     EXPECT_NE(text_of(report).find("/films/clip: bytes"), std::string::npos) << text_of(report);
@@ -677,7 +677,7 @@ TEST_F(CheckTest, CopiesOfTheKeyringAreMadeTheSameAgain) {
         return must(check_store(environment, options(repair), job));
     };
     EXPECT_TRUE(run(false).clean());
-    disk.damage("/zone/keyring", 100, bytes_of("!"));
+    disk.flip("/zone/keyring", 100);
     EXPECT_TRUE(run(false).damage_is_left());
     const CheckReport repaired = run(true);
     EXPECT_FALSE(repaired.clean());
@@ -698,7 +698,7 @@ TEST_F(CheckTest, WhatRecoveryCutsOffTheLogIsANote) {
     const auto bytes = must(read_file(rig.disk(), log, 64 << 20));
     std::size_t end = bytes.size();
     while (end > 0 && bytes[end - 1] == std::byte{}) --end;
-    rig.disk().damage(log, end - 2'000, bytes_of("!"));
+    rig.disk().flip(log, end - 2'000);
     const CheckReport report = check(rig);
     EXPECT_TRUE(report.clean()) << text_of(report);
     EXPECT_NE(text_of(report).find("note: at the next start: the catalog's log: "),

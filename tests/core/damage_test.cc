@@ -56,11 +56,7 @@ class DamageTest : public ::testing::Test {
             if (std::memcmp(bytes.data() + at, "RFSEXT01", 8) == 0) found.push_back(at);
         return found;
     }
-    void flip(std::uint64_t at) {
-        const std::string path = packs().at(0);
-        auto byte = bytes_of_pack(path).at(at) ^ std::byte{0x10};
-        rig_.disk().damage(path, at, Bytes(&byte, 1));
-    }
+    void flip(std::uint64_t at) { rig_.disk().flip(packs().at(0), at); }
 
     /// The blocks of a file that do not read; what reads is what was written.
     std::vector<std::size_t> unreadable(const std::string& name) {
@@ -133,7 +129,7 @@ TEST_F(DamageTest, AFlippedByteIsNotTakenForAnUnfinishedWriteAfterAKill) {
     put("hit", 10 * kBlock);
     put("other", 50'000);
     auto killed = rig_.disk().kill();
-    killed->damage(packs().at(0), extents().at(0) + 4096 + 3 * kBlock, rig_.noise(1));
+    killed->flip(packs().at(0), extents().at(0) + 4096 + 3 * kBlock);
     rig_.replace_disk(std::move(killed));
     EXPECT_EQ(unreadable("hit"), std::vector<std::size_t>{3});
     EXPECT_TRUE(is_whole("other"));

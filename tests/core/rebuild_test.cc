@@ -144,8 +144,8 @@ TEST_F(RebuildTest, DamagedBlocksAreErrorsAndTheRestIsThere) {
     rig.put(films, "a", bytes);
     const NodeId node = must(rig.tree().lookup(films, "a")).node;
     rig.close();
-    rig.disk().damage(smallest_pack(rig), 200'000, bytes_of("!"));
-    rig.disk().damage(kDatabase, 4096 * 2 + 5, bytes_of("!"));
+    rig.disk().flip(smallest_pack(rig), 200'000);
+    rig.disk().flip(kDatabase, 4096 * 2 + 5);
     const RebuildReport report = must(rebuild(rig));
     EXPECT_NE(report.set_aside, "");
     EXPECT_TRUE(must(rig.disk().exists(report.set_aside)));
@@ -173,9 +173,8 @@ TEST_F(RebuildTest, OlderContentDoesNotShowThroughDamage) {
     std::copy(piece.begin(), piece.end(), bytes.begin() + 65'536);
     rig.replace_disk_closed(rig.disk().kill());  // nothing was given back yet
     // The second extent, which is behind the first or in a pack of its own.
-    rig.disk().damage(smallest_pack(rig),
-                      must(read_file(rig.disk(), smallest_pack(rig), 1 << 24)).size() - 25'000,
-                      bytes_of("!"));
+    rig.disk().flip(smallest_pack(rig),
+                    must(read_file(rig.disk(), smallest_pack(rig), 1 << 24)).size() - 25'000);
     must(rig.disk().remove(kDatabase));
     const RebuildReport report = must(rebuild(rig));
     EXPECT_GT(report.damaged_bytes, 0u);

@@ -369,7 +369,7 @@ TEST_F(RotateTest, WhatWasPromisedIsPromisedWhereItIsMovedTo) {
     const std::string pack = bucket + "/" + must(after->list(bucket)).at(0);
     const std::uint64_t end = must(must(after->open(pack, OpenMode::kRead))->size());
     EXPECT_GT(end, 600'000u) << "sealed under the old key and under the new one";
-    after->damage(pack, end - 100'000, bytes_of("!"));
+    after->flip(pack, end - 100'000);
     rig.replace_disk(std::move(after));
     const auto film = must(rig.tree().lookup(rig.container(), "film"));
     EXPECT_EQ(film.size, 300'000u) << "damage is told, not cut off";
@@ -435,7 +435,7 @@ TEST_F(RotateTest, WhatIsDamagedKeepsTheOldKeyAndIsTold) {
     must(rig.tree().sync());
     const std::string top = "/data/store/packs";
     const std::string bucket = top + "/" + must(rig.disk().list(top)).at(0);
-    rig.disk().damage(bucket + "/" + must(rig.disk().list(bucket)).at(0), 50'000, bytes_of("!"));
+    rig.disk().flip(bucket + "/" + must(rig.disk().list(bucket)).at(0), 50'000);
     const RotateReport report = rotate(rig);
     EXPECT_FALSE(report.complete);
     EXPECT_EQ(report.problems.size(), 1u);

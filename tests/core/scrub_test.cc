@@ -51,7 +51,7 @@ TEST_F(ScrubTest, DamageIsNamedByPathAndRangeWhileTheRestIsRead) {
     rig.put(c, "bad", bytes);
     rig.put(c, "good", bytes);
     must(rig.tree().sync());
-    rig.disk().damage(only_pack(rig), 4096 + 50'000, bytes_of("!"));
+    rig.disk().flip(only_pack(rig), 4096 + 50'000);
     const ScrubReport report = scrub(rig);
     EXPECT_TRUE(report.complete);
     EXPECT_EQ(report.damaged, 1u);
@@ -71,7 +71,7 @@ TEST_F(ScrubTest, DamageOfSharedContentIsNamedForEachFileThatHasIt) {
     cut.size = 40'000;
     must(rig.tree().change({}, must(rig.tree().lookup(c, "start")).node, cut));
     must(rig.tree().sync());
-    rig.disk().damage(only_pack(rig), 4096 + 50'000, bytes_of("!"));
+    rig.disk().flip(only_pack(rig), 4096 + 50'000);
     const ScrubReport report = scrub(rig);
     EXPECT_TRUE(report.complete);
     EXPECT_EQ(report.damaged, 2u);
@@ -105,7 +105,7 @@ TEST_F(ScrubTest, AHeaderAloneIsToldAsWhatItIs) {
     const auto bytes = rig.noise(200'000);
     rig.put(c, "f", bytes);
     must(rig.tree().sync());
-    rig.disk().damage(only_pack(rig), 70, bytes_of("!"));
+    rig.disk().flip(only_pack(rig), 70);
     const ScrubReport report = scrub(rig);
     ASSERT_EQ(report.lines.size(), 1u);
     EXPECT_NE(report.lines[0].find("its content is whole"), std::string::npos) << report.lines[0];
@@ -134,7 +134,7 @@ TEST_F(ScrubTest, AScrubThatWasStoppedGoesOnAfterARestart) {
     const NodeId c = rig.container("films");
     for (int i = 0; i < 40; ++i) rig.put(c, "f" + std::to_string(i), rig.noise(20'000));
     must(rig.tree().sync());
-    rig.disk().damage(only_pack(rig), 4096, bytes_of("!"));
+    rig.disk().flip(only_pack(rig), 4096);
     const ScrubReport whole = scrub(rig, {.resumable = false, .from_start = true});
     ASSERT_EQ(whole.damaged, 1u);
 
@@ -173,8 +173,8 @@ TEST_F(ScrubTest, AStoppedScrubNamesByNumberAndTheNextByPath) {
     for (const char* name : {"then", "last"}) rig.put(c, name, rig.noise(20'000));
     must(rig.tree().sync());
     constexpr std::uint64_t kStep = 20'480;
-    rig.disk().damage(only_pack(rig), 4096 + 2 * kStep, bytes_of("!"));
-    rig.disk().damage(only_pack(rig), 4096 + 10 * kStep, bytes_of("!"));  // the shared one
+    rig.disk().flip(only_pack(rig), 4096 + 2 * kStep);
+    rig.disk().flip(only_pack(rig), 4096 + 10 * kStep);  // the shared one
     const ScrubReport whole = scrub(rig, {.resumable = false, .from_start = true});
     ASSERT_EQ(whole.damaged, 3u);
     Job job;
@@ -211,7 +211,7 @@ TEST_F(ScrubTest, AFullDiskEndsNoScrub) {
     const NodeId c = rig.container("films");
     for (int i = 0; i < 3; ++i) rig.put(c, "f" + std::to_string(i), rig.noise(20'000));
     must(rig.tree().sync());
-    rig.disk().damage(only_pack(rig), 4096, bytes_of("!"));
+    rig.disk().flip(only_pack(rig), 4096);
     rig.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
         if (call.kind == DiskCall::kWrite && call.path.ends_with("-wal"))
             return test::DiskFault{.code = Errc::kNoSpace};

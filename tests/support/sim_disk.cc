@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "support/sim_state.h"
@@ -245,9 +246,26 @@ void SimDisk::damage(const std::string& path, std::uint64_t offset, Bytes bytes)
     MutexLock lock(state_->mutex);
     const auto parts = split(path);
     NodePtr node = state_->find(parts, parts.size());
-    if (!node || node->is_directory || offset + bytes.size() > node->content.size()) std::abort();
+    if (!node || node->is_directory || offset + bytes.size() > node->content.size())
+        throw std::invalid_argument("nothing there to damage: " + path);
+    std::vector<std::byte> before(bytes.size());
+    node->content.read(offset, before);
+    if (std::equal(bytes.begin(), bytes.end(), before.begin()))
+        throw std::invalid_argument("damage that changes nothing proves nothing: " + path);
     node->content.write(offset, bytes);
     if (offset + bytes.size() <= node->durable.size()) node->durable.write(offset, bytes);
+}
+
+void SimDisk::flip(const std::string& path, std::uint64_t offset, std::byte mask) {
+    std::byte byte{};
+    {
+        MutexLock lock(state_->mutex);
+        const auto parts = split(path);
+        const NodePtr node = state_->find(parts, parts.size());
+        if (node && !node->is_directory) node->content.read(offset, MutableBytes(&byte, 1));
+    }
+    byte ^= mask;
+    damage(path, offset, Bytes(&byte, 1));
 }
 
 Result<std::unique_ptr<File>> SimDisk::open(const std::string& path, OpenMode mode) {

@@ -144,8 +144,11 @@ class SimDisk final : public Disk {
     std::unique_ptr<SimDisk> kill() const;
 
     /// Changes bytes inside a file behind everybody's back: the medium decayed, or was tampered
-    /// with. The file must exist and the range lie in it.
+    /// with. The file must exist, the range lie in it, and the bytes differ from those there.
     void damage(const std::string& path, std::uint64_t offset, Bytes bytes);
+    /// Damages one byte, whatever it is, by changing the bits of `mask`, which must not be 0.
+    /// Twice is as before.
+    void flip(const std::string& path, std::uint64_t offset, std::byte mask = std::byte{0x10});
 
     Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
     Result<bool> exists(const std::string& path) override;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <stdexcept>
 
 #include "support/seeded_random.h"
 
@@ -240,6 +241,10 @@ TEST_F(SimDiskTest, DamageIsSeenByReadersAndSurvivesACrash) {
     disk_.damage("/d/a", 1, bytes_of("X"));
     EXPECT_EQ(text_in(disk_, "/d/a"), "sXund");
     EXPECT_EQ(text_in(*disk_.crash(Crash::kSynced, random_), "/d/a"), "sXund");
+    disk_.flip("/d/a", 1, std::byte{'X' ^ 'o'});
+    EXPECT_EQ(text_in(disk_, "/d/a"), "sound");
+    EXPECT_THROW(disk_.damage("/d/a", 1, bytes_of("o")), std::invalid_argument) << "as it was";
+    EXPECT_THROW(disk_.flip("/d/a", 5), std::invalid_argument) << "behind the end";
 }
 
 TEST_F(SimDiskTest, OpeningAnswersAsTheMachineWould) {
