@@ -19,37 +19,11 @@
 #include "reelfs/base/fd.h"
 #include "reelfs/model/check_limits.h"
 #include "reelfs/model/limits.h"
+#include "reelfs/model/posix_stat.h"
 
 namespace reelfs::app {
 
 namespace {
-
-timespec timespec_of(Timestamp time) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
-    std::int64_t seconds = time.ns / kSecond, rest = time.ns % kSecond;
-    if (rest < 0) rest += kSecond, --seconds;
-    return {.tv_sec = seconds, .tv_nsec = rest};
-}
-
-mode_t type_bits(NodeType type) {
-    switch (type) {
-        case NodeType::kFifo:
-            return S_IFIFO;
-        case NodeType::kSocket:
-            return S_IFSOCK;
-        case NodeType::kCharDevice:
-            return S_IFCHR;
-        case NodeType::kBlockDevice:
-            return S_IFBLK;
-        case NodeType::kSymlink:
-            return S_IFLNK;
-        case NodeType::kDirectory:
-            return S_IFDIR;
-        case NodeType::kFile:
-            return S_IFREG;
-    }
-    return S_IFREG;
-}
 
 /// What stands before the last slash, "" for nothing, and what behind.
 std::string folder_of(const std::string& path) {

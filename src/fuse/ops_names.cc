@@ -9,6 +9,7 @@
 #include "fuse/reply.h"
 #include "fuse/told_nodes.h"
 #include "fuse/translate.h"
+#include "reelfs/model/posix_stat.h"
 
 namespace reelfs::fuse::ops {
 namespace {

@@ -22,20 +22,12 @@ inline constexpr std::uint32_t kFileBlockBytes = 1u << 20;
 /// ... and of directories, from which the C library sizes the buffer of readdir(3).
 inline constexpr std::uint32_t kDirectoryBlockBytes = 1u << 16;
 
-mode_t type_bits(NodeType type);
-/// Nothing for bits that name no type of ours.
-std::optional<NodeType> type_of(mode_t mode);
-
 struct stat stat_of(const NodeIds& ids, const Attributes& attributes);
 /// kCacheSeconds, but never beyond the node's expiry; 0 while it grows through HTTP.
 double cache_seconds(const Attributes& attributes, const Clock& clock);
 fuse_entry_param entry_of(const Door& door, const Attributes& attributes);
 /// Says for certain that a name is not there.
 fuse_entry_param no_entry();
-
-/// Saturates at what 64-bit nanoseconds can hold (years 1677 to 2262).
-Timestamp timestamp_of(const timespec& time);
-timespec timespec_of(Timestamp time);
 
 core::OpenFlags open_flags_of(int flags);
 core::AttributeChange change_of(const struct stat& wanted, int to_set);

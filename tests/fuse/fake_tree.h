@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "core/unsupported_tree.h"
 #include "reelfs/base/mutex.h"
-#include "reelfs/core/tree.h"
 
 namespace reelfs::fuse::test {
 
-class FakeTree final : public core::Tree {
+class FakeTree final : public core::test::UnsupportedTree {
     struct Node {
         Attributes attributes;
         std::string bytes;  // content, or a link's target
@@ -409,66 +409,7 @@ class FakeTree final : public core::Tree {
     Result<void> sync_metadata() override { return done(); }
     Result<void> sync() override { return done(); }
 
-    // Not used by a mount.
-    Result<core::ContainerInfo> create_container(const Caller&, std::string_view,
-                                                 const core::ContainerOptions&) override {
-        return Error(Errc::kUnsupported, "fake");
-    }
-    Result<std::vector<core::ContainerInfo>> containers() override {
-        return std::vector<core::ContainerInfo>{};
-    }
-    Result<core::ContainerInfo> container(std::string_view) override { return absent(); }
-    Result<core::ContainerInfo> set_quota(std::string_view, const core::QuotaChange&) override {
-        return absent();
-    }
-    Result<void> delete_container(std::string_view) override { return absent(); }
-    bool may_access(const AccessRequest&, std::string_view, const Components&) override {
-        return false;
-    }
-    std::shared_ptr<core::ObjectReader> open_object_cached(const AccessRequest&, std::string_view,
-                                                           const Components&) override {
-        return nullptr;
-    }
-    Result<std::shared_ptr<core::ObjectReader>> open_object(const AccessRequest&, std::string_view,
-                                                            const Components&) override {
-        return absent();
-    }
-    WatchedObject watch_object(const AccessRequest&, std::string_view, const Components&,
-                               std::function<void()>) override {
-        return {absent(), nullptr};
-    }
-    Absence absence(std::string_view, const Components&) override { return {}; }
-    bool grows_elsewhere(const core::OpenFile&) const override { return false; }
-    std::uint64_t draw_ticket() override { return 0; }
-    void await_ticket(std::uint64_t) override {}
-    void confirm_ticket(std::uint64_t) override {}
-    void drop_ticket(std::uint64_t) override {}
-    Result<std::unique_ptr<core::Upload>> begin_upload(std::string_view, const Components&,
-                                                       const core::UploadOptions&) override {
-        return Error(Errc::kUnsupported, "not of this door");
-    }
-    Result<void> delete_object(std::string_view, const Components&) override {
-        return Error(Errc::kUnsupported, "not of this door");
-    }
-    Result<std::unique_ptr<core::Deletion>> begin_delete(std::string_view, const Components&,
-                                                         std::uint64_t) override {
-        return Error(Errc::kUnsupported, "not of this door");
-    }
-    Result<core::ItemPage> list_items(std::string_view, const Components&, std::string_view,
-                                      std::size_t) override {
-        return Error(Errc::kUnsupported, "not of this door");
-    }
-    Result<void> put_document(std::string_view, DocumentKind, std::string_view) override {
-        return absent();
-    }
-    Result<std::optional<std::string>> document(std::string_view, DocumentKind) override {
-        return absent();
-    }
-    Result<bool> delete_document(std::string_view, DocumentKind) override { return absent(); }
-    CorsDecision decide_cors(std::string_view, const CorsRequest&) const override { return {}; }
-    std::optional<std::string> container_at(std::string_view) const override { return {}; }
     void set_change_listener(core::ChangeListener* told) override { listener = told; }
-    std::vector<Gauge> gauges() const override { return {}; }
 
   private:
     static Error absent() { return Error(Errc::kNotFound, "no such name"); }

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "fuse/node_ids.h"
 #include "fuse/preflight.h"
 
@@ -35,24 +33,6 @@ TEST(NodeIds, OfAContainerShowItsRootAsOneAndNeverTheTreesRoot) {
     EXPECT_EQ(ids.parent_ino_of(NodeId{57}, kRootNode), 1u);
     EXPECT_EQ(ids.parent_ino_of(NodeId{60}, NodeId{57}), 1u);
     EXPECT_EQ(ids.parent_ino_of(NodeId{61}, NodeId{60}), 60u);
-}
-
-TEST(Translate, TimesSurviveBothWaysAlsoBefore1970) {
-    for (std::int64_t ns :
-         {std::int64_t{0}, std::int64_t{1}, std::int64_t{-1}, std::int64_t{-1'500'000'000},
-          std::int64_t{1'700'000'000'123'456'789}}) {
-        timespec time = timespec_of({ns});
-        EXPECT_GE(time.tv_nsec, 0);
-        EXPECT_LT(time.tv_nsec, 1'000'000'000);
-        EXPECT_EQ(timestamp_of(time).ns, ns);
-    }
-}
-
-TEST(Translate, TimesBeyondNanosecondsSaturate) {
-    EXPECT_EQ(timestamp_of({std::numeric_limits<time_t>::max(), 0}).ns,
-              std::numeric_limits<std::int64_t>::max());
-    EXPECT_EQ(timestamp_of({std::numeric_limits<time_t>::min(), 0}).ns,
-              std::numeric_limits<std::int64_t>::min());
 }
 
 TEST(Translate, CacheTimeNeverExceedsTheExpiry) {
@@ -94,15 +74,6 @@ TEST(Translate, StatCarriesEverything) {
     EXPECT_EQ(out.st_blocks, 16);
     EXPECT_EQ(out.st_mtim.tv_sec, -1);
     EXPECT_EQ(out.st_mtim.tv_nsec, 999'999'999);
-}
-
-TEST(Translate, TypesSurviveBothWays) {
-    for (int i = 1; i <= 7; ++i) {
-        auto type = static_cast<NodeType>(i);
-        EXPECT_EQ(type_of(type_bits(type) | 0644), type);
-    }
-    EXPECT_EQ(type_of(0644), NodeType::kFile);
-    EXPECT_FALSE(type_of(0170000));
 }
 
 TEST(Translate, OpenFlagsFollowTheAccessMode) {

@@ -14,9 +14,9 @@
 #include <string>
 #include <utility>
 
+#include "core/unsupported_tree.h"
 #include "http/target.h"
 #include "reelfs/base/mutex.h"
-#include "reelfs/core/tree.h"
 #include "reelfs/policy/access.h"
 #include "reelfs/policy/cors.h"
 
@@ -197,7 +197,7 @@ class FakeReader final : public core::ObjectReader {
     Attributes attributes_;
 };
 
-class FakeTree final : public core::Tree {
+class FakeTree final : public core::test::UnsupportedTree {
   public:
     /// `path`: "/container/a/b", decoded bytes.
     std::shared_ptr<FakeObject> put(const std::string& path, std::string content) {
@@ -271,6 +271,17 @@ class FakeTree final : public core::Tree {
         auto opened = open_object(request, container, path);
         return opened ? *opened : nullptr;
     }
+    std::uint64_t draw_ticket() override { return ++tickets; }
+    CorsDecision decide_cors(std::string_view container,
+                             const CorsRequest& request) const override {
+        if (container != cors_container) return {};
+        return {.has_rules = true, .grant = policy::decide_cors(cors_rules, request)};
+    }
+    std::optional<std::string> container_at(std::string_view endpoint_id) const override {
+        const auto found = endpoints.find(std::string(endpoint_id));
+        if (found == endpoints.end()) return std::nullopt;
+        return found->second;
+    }
     std::vector<Gauge> gauges() const override {
         return {{"reelfs_fake_objects", "Objects.", 3, false}};
     }
@@ -283,124 +294,6 @@ class FakeTree final : public core::Tree {
     policy::CorsRules cors_rules;
     std::map<std::string, std::string> endpoints;  // id -> container
     Absence about_absent;
-
-    // Not of this door
-    Result<Attributes> lookup(NodeId, std::string_view) override { return no(); }
-    Result<Attributes> lookup_and_remember(NodeId, std::string_view) override { return no(); }
-    void remember(NodeId) override {}
-    void forget(NodeId, std::uint64_t) override {}
-    void forget_all() override {}
-    Result<Attributes> attributes(NodeId) override { return no(); }
-    Result<NodeId> parent_of(NodeId) override { return no(); }
-    Result<Attributes> resolve(NodeId, const Components&) override { return no(); }
-    Result<Attributes> make_directory(const Caller&, NodeId, std::string_view,
-                                      std::uint32_t) override {
-        return no();
-    }
-    Result<Attributes> make_node(const Caller&, NodeId, std::string_view,
-                                 const core::NewNode&) override {
-        return no();
-    }
-    Result<Attributes> make_symlink(const Caller&, NodeId, std::string_view,
-                                    std::string_view) override {
-        return no();
-    }
-    Result<core::Created> create(const Caller&, NodeId, std::string_view, std::uint32_t,
-                                 core::OpenFlags) override {
-        return no();
-    }
-    Result<Attributes> link(NodeId, NodeId, std::string_view) override { return no(); }
-    Result<void> unlink(NodeId, std::string_view) override { return no(); }
-    Result<void> remove_directory(NodeId, std::string_view) override { return no(); }
-    Result<void> rename(NodeId, std::string_view, NodeId, std::string_view,
-                        core::RenameMode) override {
-        return no();
-    }
-    Result<std::string> read_link(NodeId) override { return no(); }
-    Result<Attributes> change(const Caller&, NodeId, const core::AttributeChange&) override {
-        return no();
-    }
-    Result<std::shared_ptr<core::OpenDirectory>> open_directory(NodeId) override { return no(); }
-    Result<void> list(core::OpenDirectory&, std::uint64_t, bool,
-                      const std::function<bool(const Listed&)>&) override {
-        return no();
-    }
-    Result<std::shared_ptr<core::OpenFile>> open(NodeId, core::OpenFlags) override { return no(); }
-    NodeId node_of(const core::OpenFile&) const override { return kRootNode; }
-    bool grows_elsewhere(const core::OpenFile&) const override { return false; }
-    std::uint64_t draw_ticket() override { return ++tickets; }
-    void await_ticket(std::uint64_t) override {}
-    void confirm_ticket(std::uint64_t) override {}
-    void drop_ticket(std::uint64_t) override {}
-    Result<std::unique_ptr<core::Upload>> begin_upload(std::string_view, const Components&,
-                                                       const core::UploadOptions&) override {
-        return no();
-    }
-    Result<void> delete_object(std::string_view, const Components&) override { return no(); }
-    Result<std::unique_ptr<core::Deletion>> begin_delete(std::string_view, const Components&,
-                                                         std::uint64_t) override {
-        return no();
-    }
-    Result<core::ItemPage> list_items(std::string_view, const Components&, std::string_view,
-                                      std::size_t) override {
-        return no();
-    }
-    Result<std::size_t> read(core::OpenFile&, std::uint64_t, MutableBytes) override { return no(); }
-    Result<void> write(const Caller&, core::OpenFile&, std::uint64_t, Bytes) override {
-        return no();
-    }
-    Result<void> flush(core::OpenFile&) override { return no(); }
-    Result<void> fsync(core::OpenFile&) override { return no(); }
-    void release(std::shared_ptr<core::OpenFile>) override {}
-    Result<void> allocate(const Caller&, core::OpenFile&, core::AllocateMode, std::uint64_t,
-                          std::uint64_t) override {
-        return no();
-    }
-    Result<std::uint64_t> seek(core::OpenFile&, core::SeekTo, std::uint64_t) override {
-        return no();
-    }
-    Result<std::uint64_t> copy_range(const Caller&, core::OpenFile&, std::uint64_t, core::OpenFile&,
-                                     std::uint64_t, std::uint64_t) override {
-        return no();
-    }
-    Result<std::vector<std::byte>> get_xattr(NodeId, std::string_view) override { return no(); }
-    Result<std::vector<std::string>> list_xattrs(NodeId) override { return no(); }
-    Result<void> set_xattr(NodeId, std::string_view, Bytes, core::XattrMode,
-                           core::SetGid) override {
-        return no();
-    }
-    Result<void> remove_xattr(NodeId, std::string_view) override { return no(); }
-    Result<core::Space> space(NodeId) override { return no(); }
-    Result<void> sync_metadata() override { return no(); }
-    Result<void> sync() override { return no(); }
-    Result<core::ContainerInfo> create_container(const Caller&, std::string_view,
-                                                 const core::ContainerOptions&) override {
-        return no();
-    }
-    Result<std::vector<core::ContainerInfo>> containers() override { return no(); }
-    Result<core::ContainerInfo> container(std::string_view) override { return no(); }
-    Result<core::ContainerInfo> set_quota(std::string_view, const core::QuotaChange&) override {
-        return no();
-    }
-    Result<void> delete_container(std::string_view) override { return no(); }
-    Result<void> put_document(std::string_view, DocumentKind, std::string_view) override {
-        return no();
-    }
-    Result<std::optional<std::string>> document(std::string_view, DocumentKind) override {
-        return no();
-    }
-    Result<bool> delete_document(std::string_view, DocumentKind) override { return no(); }
-    CorsDecision decide_cors(std::string_view container,
-                             const CorsRequest& request) const override {
-        if (container != cors_container) return {};
-        return {.has_rules = true, .grant = policy::decide_cors(cors_rules, request)};
-    }
-    std::optional<std::string> container_at(std::string_view endpoint_id) const override {
-        const auto found = endpoints.find(std::string(endpoint_id));
-        if (found == endpoints.end()) return std::nullopt;
-        return found->second;
-    }
-    void set_change_listener(core::ChangeListener*) override {}
 
   private:
     /// Whoever watches looks at once: an object is all that it shall be before it has its name.
@@ -417,7 +310,6 @@ class FakeTree final : public core::Tree {
         tell(path);
         return object;
     }
-    static Error no() { return Error(Errc::kUnsupported, "the fake tree has objects only"); }
 
     struct Watch {
         std::string path;
