@@ -11,7 +11,7 @@
 
 namespace reelfs::app::test {
 
-class HookedTree final : public core::test::UnsupportedTree {
+class HookedTree final : public reelfs::test::UnsupportedTree {
   public:
     explicit HookedTree(core::Tree& tree) : tree_(tree) {}
 

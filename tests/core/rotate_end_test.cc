@@ -7,9 +7,8 @@
 #include <thread>
 
 #include "core/keys.h"
-#include "core/test_store.h"
+#include "core/rotate_fixture.h"
 #include "reelfs/catalog/catalog.h"
-#include "reelfs/core/check.h"
 #include "reelfs/model/check_limits.h"
 #include "reelfs/model/limits.h"
 
@@ -20,36 +19,10 @@ using test::DiskCall;
 using test::DiskFault;
 using test::kHere;
 using test::must;
-using test::SeededRandom;
 using test::StoreRig;
 
-class RotateEndTest : public ::testing::Test {
+class RotateEndTest : public RotateFixture {
   protected:
-    Result<RotateReport> rotate(StoreRig& rig) {
-        Job job;
-        return rig.volume().rotate_key("c", job);
-    }
-    /// The ids of the container's keys, as the disk has them.
-    std::vector<std::uint32_t> keys(StoreRig& rig) {
-        const ContainerId id = must(rig.tree().container("c")).container;
-        const auto keyring =
-            must(load_keyring(rig.disk(), "/data/store/keyring", test::test_key()));
-        std::vector<std::uint32_t> keys;
-        for (std::uint32_t key = 1; key < 10; ++key)
-            if (keyring.container_key(id, KeyId(key))) keys.push_back(key);
-        return keys;
-    }
-    void expect_clean(StoreRig& rig) {
-        rig.background_ms = 0;
-        rig.close();
-        Job job;
-        const auto report = must(check_store(
-            rig.environment(),
-            {.directory = "/data/store", .unlock = test::test_key(), .memory_bytes = 64 << 20},
-            job));
-        for (const Finding& finding : report.findings) ADD_FAILURE() << finding.text;
-        rig.open();
-    }
     /// In many slices, each an extent of its own.
     std::vector<std::byte> put_in_pieces(StoreRig& rig, NodeId c, std::string_view name,
                                          std::size_t pieces) {
@@ -64,7 +37,6 @@ class RotateEndTest : public ::testing::Test {
         return bytes;
     }
     static bool is_pack(const test::CallInfo& call) { return call.path.ends_with(".pack"); }
-    SeededRandom random_;
 };
 
 TEST_F(RotateEndTest, ACopyMadeWhileItsOriginalGoesIsFound) {
@@ -86,11 +58,11 @@ TEST_F(RotateEndTest, ACopyMadeWhileItsOriginalGoesIsFound) {
         }).join();
         return std::nullopt;
     });
-    const auto report = must(rotate(rig));
+    const auto report = rotate(rig);
     rig.disk().set_hook({});
     EXPECT_TRUE(moved) << "or nothing was proven";
     EXPECT_TRUE(report.complete);
-    EXPECT_EQ(keys(rig), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     rig.reopen();
     EXPECT_EQ(rig.content(rig.container(), "copy"), film);
     expect_clean(rig);
@@ -114,15 +86,15 @@ TEST_F(RotateEndTest, WhatGoesFromFileToFileEachTimeKeepsItsKey) {
         }).join();
         return std::nullopt;
     });
-    const auto report = rotate(rig);
+    const auto report = try_rotate(rig);
     rig.disk().set_hook({});
     ASSERT_FALSE(report.ok());
     EXPECT_EQ(report.error().code(), Errc::kBusy) << report.error().message();
-    EXPECT_EQ(keys(rig), (std::vector<std::uint32_t>{1, 2}));
+    EXPECT_EQ(keys_of(rig), (std::vector<std::uint32_t>{1, 2}));
     rig.reopen();
     EXPECT_EQ(rig.content(rig.container(), "film" + std::to_string(moved)), film);
-    EXPECT_TRUE(must(rotate(rig)).complete);
-    EXPECT_EQ(keys(rig), std::vector<std::uint32_t>{2});
+    EXPECT_TRUE(rotate(rig).complete);
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
 }
 
 /// The background erases it from the rows it had when it began.
@@ -152,12 +124,12 @@ TEST_F(RotateEndTest, ARemovedFileThatWaitsForTheBackgroundIsNotMoved) {
         }
         return std::nullopt;
     });
-    const auto report = rotate(rig);
+    const auto report = try_rotate(rig);
     rig.disk().set_hook({});
     EXPECT_TRUE(written);
     ASSERT_TRUE(report.ok()) << report.error().message();
     EXPECT_TRUE(report->complete);
-    EXPECT_EQ(keys(rig), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     EXPECT_EQ(rig.content(c, "kept"), kept);
     expect_clean(rig);
 }
@@ -168,10 +140,10 @@ TEST_F(RotateEndTest, ARemovedFileThatNobodyTakesAwayIsTakenAway) {
     put_in_pieces(rig, rig.container(), "big", 100);
     rig.reopen();
     must(rig.tree().unlink(rig.container(), "big"));
-    const RotateReport report = must(rotate(rig));
+    const RotateReport report = rotate(rig);
     EXPECT_TRUE(report.complete);
     EXPECT_EQ(report.extents, 0u) << "nothing was moved";
-    EXPECT_EQ(keys(rig), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     expect_clean(rig);
 }
 
@@ -194,7 +166,7 @@ TEST_F(RotateEndTest, WhoReadsWhatWasHasTheKeyUntilHeIsDone) {
     ASSERT_TRUE(rotated.has_value());
     ASSERT_FALSE(rotated->ok()) << "nobody waited";
     EXPECT_EQ(rotated->error().code(), Errc::kCancelled);
-    EXPECT_EQ(keys(rig), (std::vector<std::uint32_t>{1, 2}));
+    EXPECT_EQ(keys_of(rig), (std::vector<std::uint32_t>{1, 2}));
     Pins pins;
     must(reader->read(0, film.size(), pins));
     std::vector<std::byte> bytes;
@@ -203,10 +175,10 @@ TEST_F(RotateEndTest, WhoReadsWhatWasHasTheKeyUntilHeIsDone) {
     EXPECT_EQ(bytes, film);
     pins.clear();
     reader.reset();
-    const auto report = must(rotate(rig));
+    const auto report = rotate(rig);
     EXPECT_TRUE(report.complete);
     EXPECT_TRUE(report.resumed);
-    EXPECT_EQ(keys(rig), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
 }
 
 TEST_F(RotateEndTest, AnUploadGoesOnThroughARotation) {
@@ -222,7 +194,7 @@ TEST_F(RotateEndTest, AnUploadGoesOnThroughARotation) {
         auto upload = must(rig.tree().begin_upload("c", {name}, options));
         must(upload->append(first));
         must(rig.tree().sync());
-        EXPECT_TRUE(must(rotate(rig)).complete);
+        EXPECT_TRUE(rotate(rig).complete);
         must(upload->append(second));
         upload->complete();
         must(upload->make_durable());
@@ -230,7 +202,7 @@ TEST_F(RotateEndTest, AnUploadGoesOnThroughARotation) {
         upload.reset();
         EXPECT_EQ(rig.content(c, name), film) << name;
     }
-    EXPECT_EQ(keys(rig), std::vector<std::uint32_t>{3});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{3});
     rig.reopen();
     EXPECT_EQ(rig.content(rig.container(), "film"), film);
     EXPECT_EQ(rig.content(rig.container(), "live"), film);
@@ -256,14 +228,14 @@ TEST_F(RotateEndTest, WhatTheDiskDoesNotGiveIsToldAndTheRestIsMoved) {
         }
         return std::nullopt;
     });
-    const RotateReport report = must(rotate(rig));
+    const RotateReport report = rotate(rig);
     rig.disk().set_hook({});
     EXPECT_GE(reads, 2u);
     EXPECT_FALSE(report.complete);
     EXPECT_EQ(report.problems.size(), 2u);
     EXPECT_EQ(report.extents, 1u) << "the good one";
-    EXPECT_EQ(keys(rig), (std::vector<std::uint32_t>{1, 2}));
-    EXPECT_TRUE(must(rotate(rig)).complete) << "when the disk gives it again";
+    EXPECT_EQ(keys_of(rig), (std::vector<std::uint32_t>{1, 2}));
+    EXPECT_TRUE(rotate(rig).complete) << "when the disk gives it again";
     for (const char* name : {"bad", "shared", "sharer", "good"})
         EXPECT_EQ(rig.content(c, name), bytes) << name;
     expect_clean(rig);
@@ -279,7 +251,7 @@ TEST_F(RotateEndTest, MoreProblemsThanAnAnswerHoldsAreCounted) {
         if (call.kind != DiskCall::kRead || !is_pack(call)) return std::nullopt;
         return DiskFault{.code = Errc::kIo};
     });
-    const RotateReport report = must(rotate(rig));
+    const RotateReport report = rotate(rig);
     rig.disk().set_hook({});
     ASSERT_EQ(report.problems.size(), limits::findings_max + 1);
     EXPECT_TRUE(report.problems.back().starts_with("and 5 more")) << report.problems.back();
@@ -305,7 +277,7 @@ TEST_F(RotateEndTest, APackMadeForAWriterWhoHasGoneIsFinished) {
         std::thread([&] { rig.tree().release(writer); }).join();
         return std::nullopt;
     });
-    EXPECT_TRUE(must(rotate(rig)).complete);
+    EXPECT_TRUE(rotate(rig).complete);
     rig.disk().set_hook({});
     ASSERT_TRUE(released) << "or nothing was proven";
     EXPECT_EQ(rig.content(c, "film"), film);

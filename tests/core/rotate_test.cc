@@ -7,10 +7,9 @@
 #include <thread>
 
 #include "core/keys.h"
-#include "core/test_store.h"
+#include "core/rotate_fixture.h"
 #include "reelfs/catalog/catalog.h"
 #include "reelfs/core/audit.h"
-#include "reelfs/core/check.h"
 #include "reelfs/model/check_limits.h"
 #include "reelfs/model/limits.h"
 #include "support/scale.h"
@@ -22,32 +21,8 @@ using test::must;
 using test::SeededRandom;
 using test::StoreRig;
 
-class RotateTest : public ::testing::Test {
+class RotateTest : public RotateFixture {
   protected:
-    RotateReport rotate(StoreRig& rig, const std::string& container = "c") {
-        Job job;
-        return must(rig.volume().rotate_key(container, job));
-    }
-    /// The ids of a container's keys, as the disk has them.
-    std::vector<std::uint32_t> keys_of(StoreRig& rig, std::string_view container) {
-        const ContainerId id = must(rig.tree().container(container)).container;
-        const auto keyring =
-            must(load_keyring(rig.disk(), "/data/store/keyring", test::test_key()));
-        std::vector<std::uint32_t> keys;
-        for (std::uint32_t key = 1; key < 20; ++key)
-            if (keyring.container_key(id, KeyId(key))) keys.push_back(key);
-        return keys;
-    }
-    void expect_clean(StoreRig& rig) {
-        rig.close();
-        Job job;
-        const auto report = must(check_store(
-            rig.environment(),
-            {.directory = "/data/store", .unlock = test::test_key(), .memory_bytes = 64 << 20},
-            job));
-        for (const Finding& finding : report.findings) ADD_FAILURE() << finding.text;
-        rig.open();
-    }
     using Contents = std::map<std::string, std::vector<std::byte>>;
     Contents fill(StoreRig& rig, NodeId c) {
         Contents contents;
@@ -135,7 +110,6 @@ class RotateTest : public ::testing::Test {
         const NodeId c = rig.container();
         for (const auto& [name, bytes] : contents) EXPECT_EQ(rig.content(c, name), bytes) << name;
     }
-    SeededRandom random_;
 };
 
 TEST_F(RotateTest, AllContentIsUnderTheNewKeyAndTheOldOneIsGone) {
@@ -150,7 +124,7 @@ TEST_F(RotateTest, AllContentIsUnderTheNewKeyAndTheOldOneIsGone) {
     EXPECT_TRUE(report.complete);
     EXPECT_FALSE(report.resumed);
     EXPECT_EQ(report.key, KeyId(2));
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     EXPECT_EQ(keys_of(rig, "other"), std::vector<std::uint32_t>{1});
     expect_contents(rig, contents);
     const auto after = must(rig.tree().lookup(c, "f5000"));
@@ -179,7 +153,7 @@ TEST_F(RotateTest, WhatFilesShareTheyShareAfterwards) {
     EXPECT_LT(before, 2'200'000);
     const RotateReport report = rotate(rig);
     EXPECT_TRUE(report.complete);
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     expect_contents(rig, contents);
     const std::int64_t after = live_bytes(rig);
     EXPECT_LT(after, before + 100'000) << "no copy has become one of its own";
@@ -214,7 +188,7 @@ TEST_F(RotateTest, ASliceThatGrowsWhileItsExtentIsSealedAgainIsWhole) {
     EXPECT_TRUE(rotate(rig).complete);
     rig.disk().set_hook({});
     EXPECT_TRUE(copied);
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     expect_contents(rig, contents);
     expect_clean(rig);
     expect_contents(rig, contents);
@@ -233,7 +207,7 @@ TEST_F(RotateTest, ContentSharedByMoreFilesThanAreMovedTogetherIsWhole) {
         contents[name] = contents["film"];
     }
     EXPECT_TRUE(rotate(rig).complete);
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     expect_contents(rig, contents);
     EXPECT_LT(live_bytes(rig), 150'000) << "sealed once for each so many";
     expect_clean(rig);
@@ -259,7 +233,7 @@ TEST_F(RotateTest, ARotationThatWasStoppedIsGoneOnWith) {
         ASSERT_FALSE(rotated.ok());
         EXPECT_EQ(rotated.error().code(), Errc::kCancelled);
         ++stopped;
-        EXPECT_EQ(keys_of(rig, "c"), (std::vector<std::uint32_t>{1, 2}));
+        EXPECT_EQ(keys_of(rig), (std::vector<std::uint32_t>{1, 2}));
         if (random_.one_in(2))
             rig.kill();
         else
@@ -267,7 +241,7 @@ TEST_F(RotateTest, ARotationThatWasStoppedIsGoneOnWith) {
         expect_contents(rig, contents);
     }
     EXPECT_GT(stopped, 0);
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{2});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{2});
     expect_contents(rig, contents);
     expect_clean(rig);
 }
@@ -286,7 +260,7 @@ TEST_F(RotateTest, APowerCutAtAnyMomentLosesNothing) {
         expect_contents(rig, contents);
         const RotateReport report = rotate(rig);
         EXPECT_TRUE(report.complete);
-        EXPECT_EQ(keys_of(rig, "c").size(), 1u);
+        EXPECT_EQ(keys_of(rig).size(), 1u);
         expect_contents(rig, contents);
         expect_clean(rig);
         if (HasFailure()) return;
@@ -343,11 +317,9 @@ TEST_F(RotateTest, OthersWriteMeanwhile) {
     }
     over = true;
     for (auto& writer : writers) writer.join();
-    EXPECT_EQ(keys_of(rig, "c"),
-              std::vector<std::uint32_t>{static_cast<std::uint32_t>(1 + rounds)});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{static_cast<std::uint32_t>(1 + rounds)});
     expect_contents(rig, contents);
     for (const Contents& own : written) expect_contents(rig, own);
-    rig.background_ms = 0;
     expect_clean(rig);
 }
 
@@ -421,7 +393,6 @@ TEST_F(RotateTest, APackThatIsWrittenBeforeItIsNamedStays) {
     rig.disk().set_hook({});
     EXPECT_TRUE(released) << "or nothing was proven";
     expect_contents(rig, contents);
-    rig.background_ms = 0;
     expect_clean(rig);
     expect_contents(rig, contents);
 }
@@ -439,7 +410,7 @@ TEST_F(RotateTest, WhatIsDamagedKeepsTheOldKeyAndIsTold) {
     const RotateReport report = rotate(rig);
     EXPECT_FALSE(report.complete);
     EXPECT_EQ(report.problems.size(), 1u);
-    EXPECT_EQ(keys_of(rig, "c"), (std::vector<std::uint32_t>{1, 2}));
+    EXPECT_EQ(keys_of(rig), (std::vector<std::uint32_t>{1, 2}));
     EXPECT_EQ(rig.content(c, "good"), bytes);
     // What of it is not damaged can be read still.
     auto file = must(rig.tree().open(must(rig.tree().lookup(c, "bad")).node, {.read = true}));
@@ -458,7 +429,7 @@ TEST_F(RotateTest, AKeyThatCannotBeSavedIsNotUsed) {
     rig.put(c, "f", bytes);
     rig.reopen();
     EXPECT_EQ(rig.content(rig.container(), "f"), bytes);
-    EXPECT_EQ(keys_of(rig, "c"), std::vector<std::uint32_t>{1});
+    EXPECT_EQ(keys_of(rig), std::vector<std::uint32_t>{1});
 }
 
 }  // namespace

@@ -17,7 +17,7 @@
 
 namespace reelfs::fuse::test {
 
-class FakeTree final : public core::test::UnsupportedTree {
+class FakeTree final : public reelfs::test::UnsupportedTree {
     struct Node {
         Attributes attributes;
         std::string bytes;  // content, or a link's target

@@ -197,7 +197,7 @@ class FakeReader final : public core::ObjectReader {
     Attributes attributes_;
 };
 
-class FakeTree final : public core::test::UnsupportedTree {
+class FakeTree final : public reelfs::test::UnsupportedTree {
   public:
     /// `path`: "/container/a/b", decoded bytes.
     std::shared_ptr<FakeObject> put(const std::string& path, std::string content) {
