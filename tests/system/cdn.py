@@ -140,6 +140,11 @@ class Varnish(Cache):
         log = run("varnishlog", "-n", self.name, "-d", "-b", "-g", "vxid", "-i", "BereqURL").stdout.decode()
         return len(re.findall(rf"BereqURL\s+{re.escape(target)}$", log, re.M))
 
+    def revalidations(self):
+        """How many fetches the origin has answered with 304. Its threads count a moment after they have answered."""
+        counted = run("varnishstat", "-n", self.name, "-1", "-f", "MAIN.fetch_304").stdout
+        return int(counted.split()[1])
+
 
 class Reader(threading.Thread):
     """One GET, read as it comes. `whole` says whether it ended as a complete response, `first_byte_s` how long it took
