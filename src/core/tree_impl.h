@@ -234,7 +234,10 @@ class TreeImpl final : public Tree {
     /// One link of `row` has gone inside a transaction: keep it, make it an orphan, or delete it.
     struct Unlinked {
         std::shared_ptr<Node> marked;  // `deleting` was set: take it back if the transaction fails
-        std::shared_ptr<Node> known;   // a handle of it was counted: to keep, or to drop
+        /// A handle of it was counted: whoever leaves last meanwhile does not see yet that it has
+        /// no links. To be dropped, or kept for a kernel that knows it.
+        std::shared_ptr<Node> held;
+        bool kernel_knows = false;
         std::optional<Attributes> deleted;
         std::optional<NodeId> reapable;
     };

@@ -276,10 +276,20 @@ Result<Attributes> TreeImpl::link(NodeId id, NodeId parent, std::string_view nam
 Result<void> TreeImpl::drop_link(Writer& w, Changed& changed, NodeRow row, Leaves leaves,
                                  Unlinked& unlinked) {
     const NodeId id = row.attributes.node;
-    if (row.attributes.links == 1 && leaves == Leaves::kReplaced && known_.knows(id)) {
-        unlinked.known = context_.nodes.adopt(row);
-        MutexLock lock(unlinked.known->mutex);
-        ++unlinked.known->handles;
+    bool in_use = false;
+    if (row.attributes.links == 1) {
+        in_use = unlinked.kernel_knows = leaves == Leaves::kReplaced && known_.knows(id);
+        if (auto node = in_use ? context_.nodes.adopt(row) : context_.nodes.find(id)) {
+            MutexLock lock(node->mutex);
+            in_use = in_use || !node->idle();
+            if (in_use) {
+                ++node->handles;
+                unlinked.held = node;
+            } else {
+                node->deleting = true;
+                unlinked.marked = node;
+            }
+        }
     }
     --row.attributes.links;
     row.attributes.changed = context_.clock.now();
@@ -287,15 +297,6 @@ Result<void> TreeImpl::drop_link(Writer& w, Changed& changed, NodeRow row, Leave
         RF_CHECK(w.update_node(row));
         changed.push_back(std::move(row));
         return done();
-    }
-    bool in_use = false;
-    if (auto node = context_.nodes.find(id)) {
-        MutexLock lock(node->mutex);
-        in_use = node->handles > 0 || !node->idle();
-        if (!in_use) {
-            node->deleting = true;
-            unlinked.marked = node;
-        }
     }
     bool erased = false;
     if (!in_use) {
@@ -320,13 +321,14 @@ void TreeImpl::settle(const Unlinked& unlinked, bool committed) {
             MutexLock lock(unlinked.marked->mutex);
             unlinked.marked->deleting = false;
         }
-        if (unlinked.known) {
-            MutexLock lock(unlinked.known->mutex);
-            --unlinked.known->handles;
+        if (unlinked.held) {
+            MutexLock lock(unlinked.held->mutex);
+            becomes_orphan(*unlinked.held);  // it does not: it has its link
         }
         return;
     }
-    if (unlinked.known && !known_.keep(unlinked.known)) drop_handle(unlinked.known, false);
+    if (unlinked.held && !(unlinked.kernel_knows && known_.keep(unlinked.held)))
+        drop_handle(unlinked.held, false);
     if (unlinked.deleted) node_gone(*unlinked.deleted);
     if (unlinked.reapable) reap_later(*unlinked.reapable);
 }
