@@ -8,7 +8,6 @@
 #include <set>
 
 #include "core/catalog_walk.h"
-#include "core/read_ahead.h"
 #include "core/verify.h"
 #include "reelfs/base/log.h"
 #include "reelfs/model/check_limits.h"
@@ -60,15 +59,13 @@ class Scrub {
     Result<void> look_again() {
         while (!again_.empty()) {
             RF_CHECK(job_.check_cancelled());
-            RF_TRY(const Fetched fetched, fetch(context_, *again_.begin()));
-            RF_CHECK(look_at(fetched));
+            RF_CHECK(look_at(*again_.begin()));
             again_.erase(again_.begin());
         }
         return done();
     }
 
     Result<void> walk() {
-        ReadAhead ahead(context_);
         while (true) {
             std::vector<PackExtent> step;
             RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
@@ -76,40 +73,36 @@ class Scrub {
                 return done();
             }));
             if (step.empty()) return done();
-            ahead.ask(id_of(step.front()));
-            for (std::size_t i = 0; i < step.size(); ++i) {
-                const PackExtent& found = step[i];
+            for (const PackExtent& found : step) {
                 RF_CHECK(job_.check_cancelled());
-                {
-                    RF_TRY(const Fetched fetched, ahead.take());
-                    if (i + 1 < step.size() && !job_.is_limited()) ahead.ask(id_of(step[i + 1]));
-                    RF_CHECK(look_at(fetched));
-                }
-                position_ = id_of(found);
+                RF_CHECK(look_at(found.extent.shape.extent));
+                position_ = found.extent.shape.extent;
                 ++report_.extents;
                 report_.bytes += found.extent.location.length;
                 unremembered_ += found.extent.location.length;
                 RF_CHECK(job_.advance(found.extent.location.length));
                 if (unremembered_ >= kRememberBytes) remember();
-                // Not while the rate is waited for: what is fetched is kept from being given back.
-                if (i + 1 < step.size() && job_.is_limited()) ahead.ask(id_of(step[i + 1]));
             }
         }
     }
 
-    static ExtentId id_of(const PackExtent& found) { return found.extent.shape.extent; }
-
-    Result<void> look_at(const Fetched& fetched) {
-        const std::optional<PackExtent>& now = fetched.row;
-        if (!now) return done();  // deleted meanwhile
-        const Result<Sealed>& sealed = *fetched.sealed;
-        if (!sealed) {  // the row cannot be right
-            add(*now, 0, now->extent.shape.plain_bytes, sealed.error().message());
+    /// While the hold stands, nothing that its row names is given back to the disk.
+    Result<void> look_at(ExtentId id) {
+        Holds::Hold hold(context_.holds);
+        std::optional<PackExtent> now;
+        RF_CHECK(context_.catalog.read([&](catalog::Reader& r) -> Result<void> {
+            RF_TRY(auto row, r.extents_after(ExtentId(id.value() - 1), 1));
+            if (!row.empty() && row.front().extent.shape.extent == id) now = row.front();
             return done();
-        }
-        auto verdict = verify(context_, now->extent, *sealed);
+        }));
+        if (!now) return done();  // deleted meanwhile
+        auto verdict = verify(context_, now->extent);
         if (!verdict && verdict.error().code() != Errc::kCorrupt) return std::move(verdict).error();
         if (!verdict) {
+            if (!row_makes_sense(now->extent)) {
+                add(*now, 0, now->extent.shape.plain_bytes, verdict.error().message());
+                return done();
+            }
             // Its key is gone: none of it can be read.
             const std::uint32_t blocks =
                 (now->extent.shape.plain_bytes >> now->extent.shape.block_shift) + 1;

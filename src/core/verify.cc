@@ -10,7 +10,7 @@ namespace reelfs::core {
 
 namespace {
 
-Result<void> read_all(Context& context, const PlacedExtent& extent, Buffer& sealed) {
+Result<void> fetch(Context& context, const PlacedExtent& extent, Buffer& sealed) {
     if (extent.location.pack) return context.store.read_device(extent.location, 0, sealed.span());
     std::vector<std::byte> bytes;
     RF_CHECK(context.catalog.read([&](catalog::Reader& r) -> Result<void> {
@@ -44,45 +44,41 @@ bool row_makes_sense(const PlacedExtent& extent) {
             extent.location.length - length < limits::pack_alignment);
 }
 
-Result<Sealed> fetch(Context& context, const PlacedExtent& extent) {
+Result<Verdict> verify(Context& context, const PlacedExtent& extent) {
+    const ExtentShape& shape = extent.shape;
+    const content::ExtentLayout layout(shape);
     if (!row_makes_sense(extent))
-        return Error(Errc::kCorrupt, fmt::format("extent {}: its row contradicts itself",
-                                                 extent.shape.extent.value()));
-    Sealed sealed{Buffer(content::ExtentLayout(extent.shape).total_length()), {}};
-    Buffer& bytes = sealed.bytes;
-    if (auto read = read_all(context, extent, bytes); !read) {
+        return Error(Errc::kCorrupt,
+                     fmt::format("extent {}: its row contradicts itself", shape.extent.value()));
+    RF_TRY(const auto key, context.keys.container_key(shape.container, shape.key));
+    Verdict verdict;
+    const std::uint32_t count = layout.block_count();
+    Buffer sealed(layout.total_length());
+    if (auto fetched = fetch(context, extent, sealed); !fetched) {
         // A part of it may be readable still.
-        sealed.read_error = read.error().message();
-        std::fill_n(bytes.data(), bytes.size(), std::byte{});
+        verdict.read_error = fetched.error().message();
+        std::fill_n(sealed.data(), sealed.size(), std::byte{});
         if (extent.location.pack) {
             constexpr std::size_t kPiece = limits::pack_alignment;
-            for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
-                const std::size_t part = std::min(kPiece, bytes.size() - at);
-                if (!context.store.read_device(extent.location, at, bytes.span().subspan(at, part)))
-                    std::fill_n(bytes.data() + at, part, std::byte{});
+            for (std::size_t at = 0; at < sealed.size(); at += kPiece) {
+                const std::size_t part = std::min(kPiece, sealed.size() - at);
+                if (!context.store.read_device(extent.location, at,
+                                               sealed.span().subspan(at, part)))
+                    std::fill_n(sealed.data() + at, part, std::byte{});
             }
         }
     }
-    return sealed;
-}
-
-Result<Verdict> verify(Context& context, const PlacedExtent& extent, const Sealed& sealed) {
-    const ExtentShape& shape = extent.shape;
-    const content::ExtentLayout layout(shape);
-    const Bytes bytes = sealed.bytes.span();
-    RF_TRY(const auto key, context.keys.container_key(shape.container, shape.key));
-    Verdict verdict;
-    verdict.read_error = sealed.read_error;
-    verdict.header = check_header(extent, bytes);
+    verdict.header = check_header(extent, sealed.span());
     content::ExtentOpener opener(*key, shape);
     Buffer scratch(layout.block_bytes());
-    for (std::uint32_t i = 0; i < layout.block_count(); ++i) {
+    for (std::uint32_t i = 0; i < count; ++i) {
         const BlockIndex block(i);
         const std::uint32_t length = layout.sealed_length(block);
-        if (opener.open_block(
-                block,
-                bytes.subspan(layout.tags_offset() + i * crypto::kTagBytes, crypto::kTagBytes),
-                bytes.subspan(layout.sealed_start(block), length), scratch.span().first(length)))
+        if (opener.open_block(block,
+                              sealed.span().subspan(layout.tags_offset() + i * crypto::kTagBytes,
+                                                    crypto::kTagBytes),
+                              sealed.span().subspan(layout.sealed_start(block), length),
+                              scratch.span().first(length)))
             continue;
         if (!verdict.blocks.empty() &&
             verdict.blocks.back().first + verdict.blocks.back().count == i)

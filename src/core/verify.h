@@ -29,16 +29,8 @@ struct Verdict {
 /// False for a row that no extent can have.
 bool row_makes_sense(const PlacedExtent& extent);
 
-/// An extent's sealed bytes. What could not be read is zeros.
-struct Sealed {
-    Buffer bytes;
-    std::string read_error;  // "" when all was read
-};
-/// kCorrupt when the row cannot be right. May block on disk.
-Result<Sealed> fetch(Context& context, const PlacedExtent& extent);
-
-/// Of what fetch() gave. kCorrupt when the extent's key is gone.
-Result<Verdict> verify(Context& context, const PlacedExtent& extent, const Sealed& sealed);
+/// kCorrupt when the extent's key is gone, or the row cannot be right.
+Result<Verdict> verify(Context& context, const PlacedExtent& extent);
 
 /// Fills `out` from a pack. What the disk cannot read is left out, in pieces of 4 KiB, and filled
 /// with kUnread, which is neither sealed nor given back; says why, or "" when all was read.

@@ -28,8 +28,6 @@ class Job {
     // For the one who works
     void begin(std::string stage, std::uint64_t total_bytes, std::uint64_t done_bytes = 0)
         EXCLUDES(mutex_);
-    /// Whether advance() may wait.
-    bool is_limited() const { return rate_ != 0; }
     /// Counts `bytes`, and waits as long as the rate says. kCancelled once cancelled.
     Result<void> advance(std::uint64_t bytes) EXCLUDES(mutex_);
     Result<void> check_cancelled() EXCLUDES(mutex_);
