@@ -1,5 +1,5 @@
-// Values between the tree and the kernel: attributes, timeouts, times, flags, callers. Pure but for
-// what is said otherwise.
+// Values between the tree and the kernel: attributes, timeouts, flags, callers. Pure but for what
+// is said otherwise.
 #pragma once
 
 #include <sys/stat.h>

@@ -135,7 +135,7 @@ class OrphansTest : public ::testing::Test {
 
     /// Runs `takes_away`, which takes away the file's last name; the last of those who have it open
     /// leaves in the midst of that, when the rows have changed and nothing is committed yet.
-    void expect_gone(std::shared_ptr<OpenFile> file, const std::function<void()>& takes_away) {
+    void leave_during(std::shared_ptr<OpenFile> file, const std::function<void()>& takes_away) {
         rig_.disk().set_hook([&](const test::CallInfo& call) -> std::optional<test::DiskFault> {
             if (file && call.kind == test::DiskCall::kWrite && call.path.ends_with("-wal"))
                 tree().release(std::exchange(file, nullptr));
@@ -221,7 +221,7 @@ TEST_F(OrphansTest, ItGoesThoughItsLastUserLeavesWhileItsLastNameIsTaken) {
                 tree().open(must(tree().lookup(c_, "f")).node, {.read = true, .write = writes}));
             one.prepare();
             must(tree().sync());
-            expect_gone(std::move(file), one.take_away);
+            leave_during(std::move(file), one.take_away);
             upload.reset();
             EXPECT_EQ(files(), one.files);
             EXPECT_EQ(used_bytes(), one.bytes);
